@@ -1,0 +1,58 @@
+// What is known of one request once it is over: the single source of its metrics and its audit line.
+// Knows the closed label sets; must not know sockets, and holds no secret, signature, context value or SSE-C key.
+
+/** How a request ended. `backend_failed` covers every fault between gateway and backend. */
+export type OutcomeKind = 'forwarded' | 'refused' | 'client_aborted' | 'backend_failed';
+
+/** What the gateway added to a write (label of `injections_total`). */
+export type Injection = 'algorithm' | 'key_id' | 'context' | 'bucket_key';
+
+/** The form in which a client authenticated (label of `signature_verifications_total`). */
+export type AuthenticationScheme = 'sigv4' | 'sigv4-query' | 'sigv4a' | 'sigv2' | 'sigv2-query' | 'post-policy' | 'none';
+
+/** One request, finished. Times in seconds, sizes in bytes. */
+export interface Observation {
+  readonly requestId: string;
+  readonly listener: string;
+  readonly peerAddress: string;
+  readonly method: string;
+  /** Name of the S3 operation, or `Unknown` where none could be made out. */
+  readonly operation: string;
+  readonly bucket: string | undefined;
+  readonly key: string | undefined;
+  readonly client: string | undefined;
+  readonly accessKeyId: string | undefined;
+  readonly scheme: AuthenticationScheme | undefined;
+  /** `verified`, or the reason of the refusal where authentication failed; absent where it was not reached. */
+  readonly verification: string | undefined;
+  readonly secure: boolean;
+  readonly rule: string | undefined;
+  readonly backend: string | undefined;
+  readonly outcome: OutcomeKind;
+  /** HTTP status the client was sent, 0 where it left before one. */
+  readonly status: number;
+  /** Reason of a refusal, from the catalogue in core/refusal. */
+  readonly reason: string | undefined;
+  /** S3 error code and message the gateway itself answered with. */
+  readonly error: { readonly code: string; readonly message: string } | undefined;
+  /** Refusal that mode `observe` would have made. */
+  readonly observedReason: string | undefined;
+  readonly injected: readonly Injection[];
+  /** Algorithm and key ID that were asked of the backend, and what it answered, on writes that carry them. */
+  readonly requestedEncryption: EncryptionSummary | undefined;
+  readonly confirmedEncryption: EncryptionSummary | undefined;
+  readonly unconfirmed: boolean;
+  /** The backend's own request ID and the failure towards it, where there was one. */
+  readonly backendRequestId: string | undefined;
+  readonly backendError: string | undefined;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+  readonly durationSeconds: number;
+  readonly backendFirstByteSeconds: number | undefined;
+}
+
+/** Algorithm and KMS key ID as they stand in headers. */
+export interface EncryptionSummary {
+  readonly algorithm: string | undefined;
+  readonly keyId: string | undefined;
+}
