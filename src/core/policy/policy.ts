@@ -1,5 +1,6 @@
 // What a configuration comes down to for the core: values only, every default filled in, every secret read.
 // Made by src/config; read by everything below decide.
+export type { SigningCredentials } from '../sigv4/sign.ts';
 
 /** A bucket name pattern: `*` stands for any run of characters, everything else for itself. */
 export type BucketPattern = string;
@@ -79,11 +80,4 @@ export interface Limits {
   readonly headerBytes: number;
   /** The encryption context after decoding. */
   readonly contextBytes: number;
-}
-
-/** Credentials under which the gateway signs to a backend. */
-export interface SigningCredentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  readonly sessionToken: string | undefined;
 }

@@ -1,0 +1,179 @@
+// A request as received, and the one reading of it that everything below works on. Refuses what is ambiguous before
+// anything is decided; knows forms of authentication, but verifies nothing.
+import { isHeaderName, type ReceivedHeaders, repeatedHeader } from './http/headers.ts';
+import { isHopByHop, nominatedByConnection } from './http/hop-by-hop.ts';
+import { parseTarget, type QueryParameter, type Target } from './http/target.ts';
+import type { Refusal } from './refusal.ts';
+import * as refusals from './refusal.ts';
+
+/** The connection a request came in on. */
+export interface Channel {
+  /** TLS ends at this listener. */
+  readonly encrypted: boolean;
+  /** The operator counts the listener as secure: a loopback address inside one pod. */
+  readonly declaredSecure: boolean;
+  /** The peer is one of the listener's trusted proxies, whose X-Forwarded-Proto is believed. */
+  readonly peerTrusted: boolean;
+  /** `none`: clients of this listener need not sign. */
+  readonly authentication: 'signature' | 'none';
+}
+
+/** A request as it stood on the wire. Nothing changes it. */
+export interface ReceivedRequest {
+  readonly method: string;
+  /** The request target, undecoded. */
+  readonly target: string;
+  readonly headers: ReceivedHeaders;
+  readonly channel: Channel;
+}
+
+/** The form of authentication, decided here and nowhere else (CVE-2025-31489, CVE-2026-40344, CVE-2026-41145). */
+export type AuthenticationForm =
+  | 'sigv4-header'
+  | 'sigv4-query'
+  | 'sigv2-header'
+  | 'sigv2-query'
+  | 'unsupported'
+  | 'none';
+
+/** A request read once. */
+export interface ParsedRequest {
+  readonly received: ReceivedRequest;
+  readonly host: string;
+  readonly target: Target;
+  readonly form: AuthenticationForm;
+  /** Query parameters without those of authentication and without `x-amz-*`. */
+  readonly query: readonly QueryParameter[];
+  /**
+   * End-to-end headers by lower-case name, repeats joined with `,`, and `x-amz-*` query parameters among them:
+   * S3 and its SDKs put the one in place of the other (contract.md a.10).
+   */
+  readonly fields: ReadonlyMap<string, string>;
+  readonly secure: boolean;
+}
+
+export type Parsed =
+  | { readonly kind: 'parsed'; readonly request: ParsedRequest }
+  | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** Reads a request. `headerBytes` bounds its header section, as S3 does. */
+export function parseRequest(received: ReceivedRequest, headerBytes: number): Parsed {
+  const { headers } = received;
+  const flaw = headerFlaw(headers, headerBytes);
+  if (flaw) return refused(flaw);
+  const host = headers.get('host');
+  if (host === undefined) return refused(refusals.ambiguous('it has no Host header'));
+  const target = parseTarget(received.target);
+  if (!target) return refused(refusals.uriInvalid());
+  const form = authenticationForm(headers, target.parameters);
+  if (form === undefined) return refused(refusals.severalAuthMechanisms());
+  const fields = effectiveFields(headers, target.parameters, form);
+  if (!fields) return refused(refusals.headerQueryConflict());
+  const query = target.parameters.filter(({ name }) => !isAuthParameter(name, form) && !isAmz(name));
+  return {
+    kind: 'parsed',
+    request: { received, host, target, form, query, fields, secure: isSecure(received) },
+  };
+}
+
+function refused(refusal: Refusal): Parsed {
+  return { kind: 'refused', refusal };
+}
+
+function headerFlaw(headers: ReceivedHeaders, headerBytes: number): Refusal | undefined {
+  if (headers.byteLength > headerBytes) return refusals.headerSectionTooLarge(headerBytes);
+  const repeated = repeatedHeader(headers);
+  if (repeated !== undefined) return refusals.ambiguous(`the header ${repeated} is repeated`);
+  for (const { name } of headers.fields) {
+    if (!isHeaderName(name)) return refusals.ambiguous('a header name is not a token');
+    // Servers of the CGI kind read `_` as `-`, so such a name could reach them as one that was judged absent.
+    if (/^x[_-]amz[_-]/.test(name) && name.includes('_')) return refusals.headerNotImplemented(name);
+  }
+  if (headers.has('content-length') && headers.has('transfer-encoding')) {
+    return refusals.ambiguous('it has both Content-Length and Transfer-Encoding');
+  }
+  return undefined;
+}
+
+/** Names of the query parameters that make a presigned URL, in lower case. */
+const SIGV4_QUERY = new Set([
+  'x-amz-algorithm',
+  'x-amz-credential',
+  'x-amz-date',
+  'x-amz-expires',
+  'x-amz-signedheaders',
+  'x-amz-signature',
+  'x-amz-security-token',
+  'x-amz-content-sha256',
+  'x-amz-region-set',
+  'x-amz-s3session-token',
+]);
+const SIGV2_QUERY = new Set(['AWSAccessKeyId', 'Signature', 'Expires']);
+
+/** `undefined` where two forms are there at once. Even an empty Authorization header is one (contract.md b.4). */
+function authenticationForm(
+  headers: ReceivedHeaders,
+  parameters: readonly QueryParameter[],
+): AuthenticationForm | undefined {
+  const authorization = headers.get('authorization');
+  const queryV4 = parameters.some(({ name }) => SIGV4_QUERY.has(name.toLowerCase()));
+  const queryV2 = parameters.some(({ name }) => SIGV2_QUERY.has(name));
+  if (Number(authorization !== undefined) + Number(queryV4) + Number(queryV2) > 1)
+    return sigv2Token(headers, parameters);
+  if (queryV4) return 'sigv4-query';
+  if (queryV2) return 'sigv2-query';
+  if (authorization === undefined) return 'none';
+  if (authorization.startsWith('AWS4-HMAC-SHA256')) return 'sigv4-header';
+  return authorization.startsWith('AWS ') ? 'sigv2-header' : 'unsupported';
+}
+
+/** The one overlap that is no contradiction: a V2 presigned URL carries its session token as `x-amz-security-token`. */
+function sigv2Token(
+  headers: ReceivedHeaders,
+  parameters: readonly QueryParameter[],
+): AuthenticationForm | undefined {
+  if (headers.has('authorization')) return undefined;
+  const v4 = parameters.filter(({ name }) => SIGV4_QUERY.has(name.toLowerCase()));
+  return v4.every(({ name }) => name.toLowerCase() === 'x-amz-security-token') ? 'sigv2-query' : undefined;
+}
+
+function isAuthParameter(name: string, form: AuthenticationForm): boolean {
+  if (form === 'sigv4-query') return SIGV4_QUERY.has(name.toLowerCase());
+  return form === 'sigv2-query' && (SIGV2_QUERY.has(name) || name.toLowerCase() === 'x-amz-security-token');
+}
+
+function isAmz(name: string): boolean {
+  return /^x-amz-/i.test(name);
+}
+
+function effectiveFields(
+  headers: ReceivedHeaders,
+  parameters: readonly QueryParameter[],
+  form: AuthenticationForm,
+): Map<string, string> | undefined {
+  const nominated = nominatedByConnection(headers.all('connection'));
+  const fields = new Map<string, string>();
+  for (const { name, value } of headers.fields) {
+    if (isHopByHop(name, nominated) && !isAmz(name)) continue;
+    const before = fields.get(name);
+    fields.set(name, before === undefined ? value : `${before},${value}`);
+  }
+  for (const { name, value } of parameters) {
+    if (!isAmz(name) || isAuthParameter(name, form)) continue;
+    // A query value is UTF-8; as a header it travels as those bytes.
+    const asHeader = Buffer.from(value, 'utf8').toString('latin1');
+    const before = fields.get(name.toLowerCase());
+    if (/[\r\n\0]/.test(asHeader) || (before !== undefined && before !== asHeader)) return undefined;
+    fields.set(name.toLowerCase(), asHeader);
+  }
+  return fields;
+}
+
+/**
+ * Whether the client's hop counts as TLS. X-Forwarded-Proto can be set by anyone, so it counts only from a trusted proxy,
+ * and only as the one word that proxy wrote (contract.md e.6).
+ */
+function isSecure({ channel, headers }: ReceivedRequest): boolean {
+  if (channel.encrypted || channel.declaredSecure) return true;
+  return channel.peerTrusted && headers.get('x-forwarded-proto')?.toLowerCase() === 'https';
+}

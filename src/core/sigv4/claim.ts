@@ -1,0 +1,227 @@
+// What a request says of its signature, read from the Authorization header or the query. A claim is unverified.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-auth-using-authorization-header.html
+import type { ReceivedHeaders } from '../http/headers.ts';
+import type { QueryParameter } from '../http/target.ts';
+import type { Refusal } from '../refusal.ts';
+import * as refusals from '../refusal.ts';
+import { formatAmzDate, parseAmzDate, parseHttpDate } from './amz-date.ts';
+import { compare } from './canonical-request.ts';
+import type { CredentialScope } from './signing-key.ts';
+import { ALGORITHM } from './string-to-sign.ts';
+
+/** The parts of a Signature Version 4, as claimed. */
+export interface SigV4Claim {
+  readonly form: 'header' | 'query';
+  readonly accessKeyId: string;
+  readonly scope: CredentialScope;
+  readonly signedHeaders: readonly string[];
+  readonly signature: string;
+  /** `yyyymmddThhmmssZ`. */
+  readonly amzDate: string;
+  readonly date: Date;
+  /** Lifetime of a presigned URL in seconds. */
+  readonly expiresSeconds: number | undefined;
+  /** The last line of the canonical request. */
+  readonly payloadHash: string;
+  readonly sessionToken: string | undefined;
+}
+
+export type Claimed =
+  | { readonly kind: 'claim'; readonly claim: SigV4Claim }
+  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly accessKeyId?: string };
+
+function refused(refusal: Refusal, accessKeyId?: string): Claimed {
+  return accessKeyId === undefined ? { kind: 'refused', refusal } : { kind: 'refused', refusal, accessKeyId };
+}
+
+const MALFORMED_CREDENTIAL =
+  'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".';
+
+/** Reads the `Authorization` header. */
+export function headerClaim(headers: ReceivedHeaders): Claimed {
+  const authorization = headers.get('authorization') ?? '';
+  const rest = authorization.slice(ALGORITHM.length);
+  if (!rest.startsWith(' ')) {
+    const text = "Authorization header is invalid -- one and only one ' ' (space) required.";
+    return refused(refusals.authorizationInvalid(text));
+  }
+  const components = parseComponents(rest.trim());
+  if (typeof components === 'string') return refused(refusals.authorizationMalformed(components));
+  const credential = parseCredential(components.Credential);
+  if (typeof credential === 'string') return refused(refusals.authorizationMalformed(credential));
+  const signedHeaders = parseSignedHeaders(components.SignedHeaders);
+  if (!signedHeaders || !/^[0-9a-f]{64}$/.test(components.Signature)) {
+    const bad = signedHeaders ? 'Signature' : 'SignedHeaders';
+    return refused(refusals.authorizationMalformed(`the authorization component "${bad}" is malformed.`));
+  }
+  const date = headerDate(headers);
+  if (!date) return refused(refusals.noDate(), credential.accessKeyId);
+  const payloadHash = headers.get('x-amz-content-sha256');
+  if (payloadHash === undefined) return refused(refusals.contentSha256Missing(), credential.accessKeyId);
+  const claim: SigV4Claim = {
+    form: 'header',
+    ...credential,
+    signedHeaders,
+    signature: components.Signature,
+    amzDate: formatAmzDate(date),
+    date,
+    expiresSeconds: undefined,
+    payloadHash,
+    sessionToken: headers.get('x-amz-security-token'),
+  };
+  if (credential.scope.date !== claim.amzDate.slice(0, 8)) {
+    const text = 'Invalid credential date. Date is not the same as X-Amz-Date.';
+    return refused(refusals.authorizationMalformed(text), claim.accessKeyId);
+  }
+  return { kind: 'claim', claim };
+}
+
+const COMPONENTS = ['Credential', 'SignedHeaders', 'Signature'] as const;
+type Components = Record<(typeof COMPONENTS)[number], string>;
+
+/** The three components in any order, or S3's complaint about them. */
+function parseComponents(text: string): Components | string {
+  const found = new Map<string, string>();
+  for (const part of text.split(',')) {
+    const [, name, value] = /^\s*([A-Za-z]+)=(\S+)\s*$/.exec(part) ?? [];
+    if (name === undefined || value === undefined || found.has(name)) {
+      return `the authorization component "${part.trim()}" is malformed.`;
+    }
+    found.set(name, value);
+  }
+  for (const name of COMPONENTS) if (!found.has(name)) return `missing ${name}.`;
+  if (found.size !== COMPONENTS.length) {
+    return 'the authorization header requires three components: Credential, SignedHeaders, and Signature.';
+  }
+  return Object.fromEntries(found) as Components;
+}
+
+interface Credential {
+  readonly accessKeyId: string;
+  readonly scope: CredentialScope;
+}
+
+/** Splits from the right: on S3's clones an access key may hold `/`. Answers S3's complaint as text. */
+function parseCredential(text: string): Credential | string {
+  const parts = text.split('/');
+  const [date, region, service, terminal] = parts.slice(-4);
+  const accessKeyId = parts.slice(0, -4).join('/');
+  if (!accessKeyId || !date || !region || !service || !terminal) return MALFORMED_CREDENTIAL;
+  if (!/^\d{8}$/.test(date)) {
+    return `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`;
+  }
+  if (service !== 's3') return `incorrect service "${service}". This endpoint belongs to "s3".`;
+  if (terminal !== 'aws4_request') {
+    return `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`;
+  }
+  return { accessKeyId, scope: { date, region, service } };
+}
+
+/** Lower-case names in strictly ascending order; `undefined` for any other list. */
+function parseSignedHeaders(text: string): string[] | undefined {
+  const names = text.split(';');
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i] ?? '';
+    if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(name)) return undefined;
+    if (i > 0 && compare(names[i - 1] ?? '', name) >= 0) return undefined;
+  }
+  return names;
+}
+
+/** `x-amz-date` wins over `Date`. */
+function headerDate(headers: ReceivedHeaders): Date | undefined {
+  const amzDate = headers.get('x-amz-date');
+  if (amzDate !== undefined) return parseAmzDate(amzDate);
+  const date = headers.get('date');
+  return date === undefined ? undefined : (parseHttpDate(date) ?? parseAmzDate(date));
+}
+
+const MISSING_PARAMETER =
+  'Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.';
+const MAX_EXPIRES = 604_800;
+
+/**
+ * Reads a presigned URL. Names count in their documented case only, each at most once.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+ */
+export function queryClaim(parameters: readonly QueryParameter[], headers: ReceivedHeaders): Claimed {
+  const complaint = (text: string, id?: string) => refused(refusals.authorizationQueryMalformed(text), id);
+  const get = (name: string) => parameters.find((parameter) => parameter.name === name)?.value;
+  const repeated = parameters.some(
+    ({ name }, i) => isAmz(name) && parameters.findIndex((p) => sameName(p.name, name)) !== i,
+  );
+  if (repeated) return refused(refusals.ambiguous('an authentication parameter is repeated'));
+  const [algorithm, credentialText, signature] = [
+    get('X-Amz-Algorithm'),
+    get('X-Amz-Credential'),
+    get('X-Amz-Signature'),
+  ];
+  const [amzDate, signedHeadersText, expires] = [
+    get('X-Amz-Date'),
+    get('X-Amz-SignedHeaders'),
+    get('X-Amz-Expires'),
+  ];
+  if (!algorithm || !credentialText || !signature || !amzDate || !signedHeadersText || !expires) {
+    return complaint(MISSING_PARAMETER);
+  }
+  if (algorithm !== ALGORITHM) {
+    return complaint('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"');
+  }
+  const credential = parseCredential(credentialText);
+  if (typeof credential === 'string')
+    return complaint(`Error parsing the X-Amz-Credential parameter; ${credential}`);
+  const id = credential.accessKeyId;
+  const signedHeaders = parseSignedHeaders(signedHeadersText);
+  if (!signedHeaders)
+    return complaint('X-Amz-SignedHeaders is not a sorted list of lower-case header names', id);
+  const date = parseAmzDate(amzDate);
+  if (!date) return complaint(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`, id);
+  if (credential.scope.date !== amzDate.slice(0, 8)) {
+    const text = `Invalid credential date "${credential.scope.date}". This date is not the same as X-Amz-Date: "${amzDate.slice(0, 8)}".`;
+    return complaint(text, id);
+  }
+  const badExpires = expiresComplaint(expires);
+  if (badExpires) return complaint(badExpires, id);
+  const claim: SigV4Claim = {
+    form: 'query',
+    ...credential,
+    signedHeaders,
+    signature,
+    amzDate,
+    date,
+    expiresSeconds: Number(expires),
+    payloadHash: presignedPayloadHash(get('X-Amz-Content-Sha256'), signedHeaders, headers),
+    sessionToken: get('X-Amz-Security-Token'),
+  };
+  return { kind: 'claim', claim };
+}
+
+function isAmz(name: string): boolean {
+  return /^x-amz-/i.test(name);
+}
+
+function sameName(left: string, right: string): boolean {
+  return left.toLowerCase() === right.toLowerCase();
+}
+
+function expiresComplaint(expires: string): string | undefined {
+  if (!/^-?\d{1,12}$/.test(expires)) return 'X-Amz-Expires should be a number';
+  if (expires.startsWith('-')) return 'X-Amz-Expires must be non-negative';
+  if (Number(expires) > MAX_EXPIRES) {
+    return 'X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds';
+  }
+  return undefined;
+}
+
+/** `UNSIGNED-PAYLOAD` unless the query or a signed header names another; an unsigned header is not to be relied on. */
+function presignedPayloadHash(
+  parameter: string | undefined,
+  signedHeaders: readonly string[],
+  headers: ReceivedHeaders,
+): string {
+  if (parameter !== undefined) return parameter;
+  const header = signedHeaders.includes('x-amz-content-sha256')
+    ? headers.get('x-amz-content-sha256')
+    : undefined;
+  return header ?? 'UNSIGNED-PAYLOAD';
+}

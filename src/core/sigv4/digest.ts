@@ -1,0 +1,49 @@
+// The one file that uses node:crypto: SHA-2, SHA-1 and MD5 digests, HMAC and constant-time comparison. Knows no protocol.
+import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
+
+/** SHA-256 of no bytes: the payload hash of a request without a body. */
+export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
+/** Lower-case hex SHA-256 of a latin1 string (one char, one byte) or of bytes. */
+export function sha256Hex(data: string | Uint8Array): string {
+  return hash('sha256', typeof data === 'string' ? Buffer.from(data, 'latin1') : data, 'hex');
+}
+
+/** HMAC-SHA256 of an ASCII string. */
+export function hmacSha256(key: string | Uint8Array, data: string): Buffer {
+  return createHmac('sha256', key).update(data, 'latin1').digest();
+}
+
+/** Lower-case hex HMAC-SHA256 of an ASCII string. */
+export function hmacSha256Hex(key: Uint8Array, data: string): string {
+  return createHmac('sha256', key).update(data, 'latin1').digest('hex');
+}
+
+/** Base64 HMAC-SHA1 of a latin1 string: the signature of Signature Version 2. */
+export function hmacSha1Base64(key: string, data: string): string {
+  return createHmac('sha1', key).update(data, 'latin1').digest('base64');
+}
+
+/** Compares two strings in time that depends on their lengths only. */
+export function equalInConstantTime(left: string, right: string): boolean {
+  const a = Buffer.from(left, 'utf8');
+  const b = Buffer.from(right, 'utf8');
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** A digest that is fed piece by piece. */
+export interface RunningDigest {
+  update(data: Uint8Array): void;
+  digest(): Buffer;
+}
+
+/** Starts a digest over a stream of bytes. */
+export function startDigest(algorithm: 'sha256' | 'sha1' | 'sha512' | 'md5'): RunningDigest {
+  const running = createHash(algorithm);
+  return {
+    update: (data) => {
+      running.update(data);
+    },
+    digest: () => running.digest(),
+  };
+}

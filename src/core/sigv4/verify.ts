@@ -1,0 +1,132 @@
+// Holds a claim against the request and the secret of the identity it names. The order of checks is S3's.
+import type { ReceivedHeaders } from '../http/headers.ts';
+import { canonicalPath, type Target } from '../http/target.ts';
+import type { Refusal } from '../refusal.ts';
+import * as refusals from '../refusal.ts';
+import { canonicalHeaderValue, canonicalQuery, canonicalRequest } from './canonical-request.ts';
+import type { SigV4Claim } from './claim.ts';
+import { equalInConstantTime, hmacSha256Hex } from './digest.ts';
+import type { SecretHolder, SigningKeys } from './signing-key.ts';
+import { stringToSign } from './string-to-sign.ts';
+
+/** What a claim is held against. */
+export interface SignedMessage {
+  readonly method: string;
+  readonly target: Target;
+  readonly headers: ReceivedHeaders;
+}
+
+/** Who the claim names, and when and where the request is received. */
+export interface VerificationContext {
+  /** The identity behind the claimed access key ID; `undefined` where there is none. */
+  readonly client: (SecretHolder & { readonly sessionToken: string | undefined }) | undefined;
+  /** Regions that are this endpoint's; the first is named to clients that use another. */
+  readonly regions: readonly string[];
+  readonly now: Date;
+  readonly keys: SigningKeys;
+}
+
+/** Clock skew S3 allows, in milliseconds: 15 minutes. */
+export const MAX_SKEW_MS: number = 15 * 60 * 1000;
+
+/** Stands in for an unknown identity, so that its refusal takes the same work. */
+const NOBODY: SecretHolder & { readonly sessionToken: string | undefined } = {
+  secretAccessKey: 'nobody',
+  sessionToken: undefined,
+};
+
+/** `undefined` when the signature holds. */
+export function verifySigV4(
+  claim: SigV4Claim,
+  message: SignedMessage,
+  context: VerificationContext,
+): Refusal | undefined {
+  return (
+    checkRegion(claim, context.regions) ??
+    checkTime(claim, context.now) ??
+    checkCoverage(claim, message.headers) ??
+    checkSignature(claim, message, context) ??
+    checkSessionToken(claim, context)
+  );
+}
+
+function checkRegion(claim: SigV4Claim, regions: readonly string[]): Refusal | undefined {
+  const { region } = claim.scope;
+  if (regions.includes(region)) return undefined;
+  const expected = regions[0] ?? '';
+  if (claim.form === 'header') return refusals.wrongRegion(region, expected);
+  const text = `Error parsing the X-Amz-Credential parameter; the region '${region}' is wrong; expecting '${expected}'`;
+  return refusals.authorizationQueryMalformed(text, expected);
+}
+
+/** Header: within 15 minutes both ways. Presigned: not from the future beyond that, and until its expiry. contract.md c.2, c.3 */
+function checkTime(claim: SigV4Claim, now: Date): Refusal | undefined {
+  const age = now.getTime() - claim.date.getTime();
+  if (claim.expiresSeconds === undefined) {
+    return Math.abs(age) > MAX_SKEW_MS ? refusals.clockSkew(claim.amzDate, now) : undefined;
+  }
+  if (age < -MAX_SKEW_MS) return refusals.notValidYet(claim.amzDate, now);
+  if (claim.expiresSeconds > 0 && age <= claim.expiresSeconds * 1000) return undefined;
+  const expiry = new Date(claim.date.getTime() + claim.expiresSeconds * 1000);
+  return refusals.expired(String(claim.expiresSeconds), expiry, now);
+}
+
+/** `host` and every `x-amz-*` header must be signed, and every signed header must be there. */
+function checkCoverage(claim: SigV4Claim, headers: ReceivedHeaders): Refusal | undefined {
+  const signed = new Set(claim.signedHeaders);
+  const unsigned = new Set<string>();
+  if (!signed.has('host')) unsigned.add('host');
+  if (claim.form === 'header' && !headers.has('x-amz-date') && !signed.has('date')) unsigned.add('date');
+  for (const { name } of headers.fields) {
+    if (name.startsWith('x-amz-') && !signed.has(name) && !toleratedUnsigned(name, claim)) unsigned.add(name);
+  }
+  if (unsigned.size > 0) return refusals.headersNotSigned([...unsigned].sort());
+  const absent = claim.signedHeaders.filter((name) => !headers.has(name));
+  return absent.length > 0 ? refusals.signedHeaderAbsent(absent) : undefined;
+}
+
+/** S3 lets a presigned request carry this one unsigned; its value then means nothing (contract.md c.2). */
+function toleratedUnsigned(name: string, claim: SigV4Claim): boolean {
+  return claim.form === 'query' && name === 'x-amz-content-sha256';
+}
+
+function checkSignature(
+  claim: SigV4Claim,
+  message: SignedMessage,
+  { client, keys }: VerificationContext,
+): Refusal | undefined {
+  const canonical = canonicalRequestOf(claim, message);
+  const toSign = stringToSign(claim.amzDate, claim.scope, canonical);
+  const expected = hmacSha256Hex(keys.get(client ?? NOBODY, claim.scope), toSign);
+  const equal = equalInConstantTime(expected, claim.signature);
+  if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
+  if (equal) return undefined;
+  return refusals.signatureMismatch({
+    accessKeyId: claim.accessKeyId,
+    stringToSign: toSign,
+    signatureProvided: claim.signature,
+    canonicalRequest: canonical,
+  });
+}
+
+/** The canonical request of a received message under a claim. */
+export function canonicalRequestOf(claim: SigV4Claim, { method, target, headers }: SignedMessage): string {
+  const parameters =
+    claim.form === 'query'
+      ? target.parameters.filter(({ name }) => name !== 'X-Amz-Signature')
+      : target.parameters;
+  return canonicalRequest({
+    method,
+    canonicalPath: canonicalPath(target.rawPath),
+    canonicalQuery: canonicalQuery(parameters),
+    headers: claim.signedHeaders.map((name) => [name, canonicalHeaderValue(headers.all(name))]),
+    payloadHash: claim.payloadHash,
+  });
+}
+
+function checkSessionToken(claim: SigV4Claim, { client }: VerificationContext): Refusal | undefined {
+  const expected = client?.sessionToken;
+  if (expected === undefined)
+    return claim.sessionToken === undefined ? undefined : refusals.invalidSessionToken();
+  return equalInConstantTime(expected, claim.sessionToken ?? '') ? undefined : refusals.invalidSessionToken();
+}
