@@ -417,6 +417,13 @@ export function tooLarge(size: number, maximum: number): Refusal {
   ]);
 }
 
+/** The client did not send its request head in time. contract.md lists S3's text among the general errors. */
+export function requestTimeout(): Refusal {
+  const text =
+    'Your socket connection to the server was not read from or written to within the timeout period.';
+  return refusal('malformed_request', 400, 'RequestTimeout', text);
+}
+
 export function headerSectionTooLarge(maximum: number): Refusal {
   const text = 'Your request header section exceeds the maximum allowed size.';
   return refusal('too_large', 400, 'RequestHeaderSectionTooLarge', text, [

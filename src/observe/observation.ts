@@ -8,7 +8,14 @@ export type OutcomeKind = 'forwarded' | 'refused' | 'client_aborted' | 'backend_
 export type Injection = 'algorithm' | 'key_id' | 'context' | 'bucket_key';
 
 /** The form in which a client authenticated (label of `signature_verifications_total`). */
-export type AuthenticationScheme = 'sigv4' | 'sigv4-query' | 'sigv4a' | 'sigv2' | 'sigv2-query' | 'post-policy' | 'none';
+export type AuthenticationScheme =
+  | 'sigv4'
+  | 'sigv4-query'
+  | 'sigv4a'
+  | 'sigv2'
+  | 'sigv2-query'
+  | 'post-policy'
+  | 'none';
 
 /** One request, finished. Times in seconds, sizes in bytes. */
 export interface Observation {

@@ -1,0 +1,64 @@
+// `s3-kms-gateway check`: what is wrong with a configuration, for people and for programs.
+// Returns text; must not touch the process.
+import type { Configuration } from '../config/configuration.ts';
+import { type Fault, formatFault } from '../config/fault.ts';
+import type { LoadResult } from '../config/load.ts';
+
+/** The report for a terminal: faults, then warnings, then what was found when all is well. */
+export function checkReport(result: LoadResult): string {
+  const faults = result.kind === 'faulty' ? result.faults : [];
+  const lines = [...faultLines(faults), ...warningLines(result.warnings)];
+  lines.push(result.kind === 'faulty' ? countLine(result.faults) : summaryLine(result.configuration));
+  return `${lines.join('\n')}\n`;
+}
+
+/** One line for each fault. */
+export function faultLines(faults: readonly Fault[]): readonly string[] {
+  return faults.map(formatFault);
+}
+
+/** One line for each warning. */
+export function warningLines(warnings: readonly Fault[]): readonly string[] {
+  return warnings.map((warning) => `warning: ${formatFault(warning)}`);
+}
+
+/** The same report as JSON. */
+export function checkJson(result: LoadResult): string {
+  const { warnings } = result;
+  const report =
+    result.kind === 'faulty'
+      ? { ok: false, faults: result.faults, warnings }
+      : { ok: true, faults: [], warnings, summary: summary(result.configuration) };
+  return `${JSON.stringify(report, null, 2)}\n`;
+}
+
+function countLine(faults: readonly Fault[]): string {
+  return count(faults.length, 'fault');
+}
+
+function summaryLine(configuration: Configuration): string {
+  const { listeners, backends, clients, rules } = summary(configuration);
+  const parts = [
+    count(listeners.length, 'listener'),
+    count(backends.length, 'backend'),
+    count(clients.length, 'client'),
+    count(rules.length, 'encryption rule'),
+  ];
+  return `${configuration.file} is sound: ${parts.join(', ')}`;
+}
+
+function summary(
+  configuration: Configuration,
+): Readonly<Record<'listeners' | 'backends' | 'clients' | 'rules', readonly string[]>> {
+  const { policy, listeners, backends } = configuration;
+  return {
+    listeners: listeners.map(({ name }) => name),
+    backends: backends.map(({ name }) => name),
+    clients: [...policy.clients.values()].map(({ name }) => name),
+    rules: policy.rules.map(({ name }) => name),
+  };
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

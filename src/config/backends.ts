@@ -1,0 +1,122 @@
+// Backends: that endpoint, region, partition and addressing agree, and what it takes to reach and sign for each.
+// Knows the configuration only; contacts nothing.
+import { isIP } from 'node:net';
+import { isAwsHost, partitionOfRegion, regionOfHost } from './aws.ts';
+import { patternCovers, patternsOverlap } from './bucket-pattern.ts';
+import { buildSecrets } from './clients.ts';
+import type { BackendConfiguration, CredentialsSpec } from './configuration.ts';
+import type { Entry } from './entries.ts';
+import type { ConfigurationPath, Report } from './fault.ts';
+import type { Files } from './files.ts';
+import type { BackendSection, CredentialsSection } from './schema.ts';
+import { readCertificates } from './tls.ts';
+import { checkUnique } from './unique.ts';
+
+/** Builds the backends and reports what is wrong with them. */
+export function buildBackends(
+  entries: readonly Entry<BackendSection>[],
+  files: Files,
+  report: Report,
+): readonly BackendConfiguration[] {
+  checkUnique(entries, 'name', (backend) => backend.name, report);
+  checkReach(entries, report);
+  return entries.map(({ path, value }) => {
+    if (isAwsHost(value.endpoint.hostname)) checkAws(value, path, report);
+    else checkPlaintext(value, path, report);
+    checkAddressing(value, path, report);
+    return buildBackend(value, path, files, report);
+  });
+}
+
+function buildBackend(
+  section: BackendSection,
+  path: ConfigurationPath,
+  files: Files,
+  report: Report,
+): BackendConfiguration {
+  const { endpoint, caFile, credentials, ...rest } = section;
+  const ca = caFile === undefined ? undefined : readCertificates(caFile, [...path, 'caFile'], files, report);
+  return {
+    ...rest,
+    ...endpoint,
+    ca: ca?.pem,
+    credentials: buildCredentials(credentials, [...path, 'credentials'], files, report),
+  };
+}
+
+function buildCredentials(
+  section: CredentialsSection,
+  path: ConfigurationPath,
+  files: Files,
+  report: Report,
+): CredentialsSpec {
+  if (section.provider === 'default') return section;
+  if (section.provider === 'assume-role') return { ...section, externalId: section.externalId };
+  const { provider, accessKeyId } = section;
+  return { provider, accessKeyId, ...buildSecrets({ path, value: section }, files, report) };
+}
+
+/**
+ * Backends that take requests for the buckets of a pattern: in order, up to the one that leaves nothing over.
+ */
+export function backendsServing<T extends { readonly buckets: readonly string[] }>(
+  pattern: string,
+  backends: readonly T[],
+): readonly T[] {
+  const serving: T[] = [];
+  for (const backend of backends) {
+    if (backend.buckets.some((own) => patternsOverlap(own, pattern))) serving.push(backend);
+    if (backend.buckets.some((own) => patternCovers(own, pattern))) break;
+  }
+  return serving;
+}
+
+function checkReach(entries: readonly Entry<BackendSection>[], report: Report): void {
+  const backends = entries.map((entry) => entry.value);
+  for (const { path, value } of entries) {
+    if (value.buckets.some((pattern) => backendsServing(pattern, backends).includes(value))) continue;
+    report.warning(
+      [...path, 'buckets'],
+      'no request comes here: the backends before it take all of these buckets',
+      'Move it up, or narrow theirs.',
+    );
+  }
+}
+
+function checkAws(backend: BackendSection, path: ConfigurationPath, report: Report): void {
+  const { endpoint, region, partition } = backend;
+  const named = regionOfHost(endpoint.hostname);
+  if (named !== undefined && named !== region) {
+    report.fault([...path, 'region'], `is ${region}, but the endpoint is in ${named}`, `Write ${named}.`);
+  }
+  const expected = partitionOfRegion(region);
+  if (partition !== expected) {
+    const message = `is ${partition}, but the region ${region} is in ${expected}`;
+    report.fault([...path, 'partition'], message, `Write ${expected}.`);
+  }
+  if (endpoint.protocol === 'http') {
+    report.fault([...path, 'endpoint'], 'is plaintext: AWS refuses SSE-KMS without TLS', 'Write https://.');
+  }
+}
+
+function checkPlaintext(backend: BackendSection, path: ConfigurationPath, report: Report): void {
+  const { protocol, hostname } = backend.endpoint;
+  if (protocol === 'https') return;
+  if (/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) return;
+  report.warning(
+    [...path, 'endpoint'],
+    'is plaintext: objects cross the network unencrypted',
+    'Write https:// where the backend offers it.',
+  );
+}
+
+function checkAddressing(backend: BackendSection, path: ConfigurationPath, report: Report): void {
+  const { hostname } = backend.endpoint;
+  if (backend.addressing !== 'virtual-hosted') return;
+  if (isIP(hostname) === 0 && !hostname.startsWith('[')) return;
+  report.fault(
+    [...path, 'addressing'],
+    'cannot be virtual-hosted: the endpoint is an IP address, which no bucket name can stand before',
+    'Write path, or name the endpoint by a host name.',
+  );
+}

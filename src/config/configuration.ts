@@ -1,0 +1,82 @@
+// What a configuration file comes down to for the rest of the program: every default filled in, every file read.
+// Types only; must not know the form of the file.
+import type { Backend, Policy } from '../core/policy/policy.ts';
+
+/** A whole configuration, ready to run. */
+export interface Configuration {
+  readonly policy: Policy;
+  readonly listeners: readonly ListenerConfiguration[];
+  readonly admin: Address;
+  /** The backends of the policy, in the same order, with what it takes to reach them. */
+  readonly backends: readonly BackendConfiguration[];
+  readonly timeouts: Timeouts;
+  readonly workers: number;
+  readonly log: { readonly level: LogLevel };
+  /** The configuration file, as it was named. */
+  readonly file: string;
+  /** Absolute paths of all files that were read, the configuration file first: a change of any asks for a reload. */
+  readonly files: readonly string[];
+}
+
+/** Where to listen. The host carries no brackets, also for IPv6. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One address at which clients are served. */
+export interface ListenerConfiguration extends Address {
+  readonly name: string;
+  readonly tls: TlsMaterial | undefined;
+  /** Whether a connection is a secure transport: by TLS, or on a loopback address declared so. */
+  readonly secure: boolean;
+  /** CIDR ranges, each with its prefix length. */
+  readonly trustedProxies: readonly string[];
+  readonly authentication: 'signature' | 'none';
+}
+
+/** Certificates and keys of a listener, as PEM text. */
+export interface TlsMaterial {
+  readonly certificate: string;
+  readonly key: string;
+  /** Present when clients are asked for certificates. */
+  readonly clientCa: string | undefined;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** When the certificate expires, in milliseconds since 1970. */
+  readonly notAfter: number;
+}
+
+/** One S3 server, and what it takes to reach and to sign for it. */
+export interface BackendConfiguration extends Backend {
+  /** PEM text of the authorities to trust in place of the usual ones. */
+  readonly ca: string | undefined;
+  readonly credentials: CredentialsSpec;
+}
+
+/** Where the credentials for a backend come from. */
+export type CredentialsSpec =
+  | { readonly provider: 'default' }
+  | {
+      readonly provider: 'static';
+      readonly accessKeyId: string;
+      readonly secretAccessKey: string;
+      readonly sessionToken: string | undefined;
+    }
+  | {
+      readonly provider: 'assume-role';
+      readonly roleArn: string;
+      readonly sessionName: string;
+      readonly externalId: string | undefined;
+    };
+
+/** Bounds on waiting, in milliseconds. */
+export interface Timeouts {
+  readonly tlsHandshake: number;
+  readonly requestHeader: number;
+  readonly bodyIdle: number;
+  readonly backendConnect: number;
+  readonly backendFirstByte: number;
+  readonly backendIdle: number;
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

@@ -1,0 +1,169 @@
+// Loads a configuration file: text → values → schema → what the parts must agree on → Configuration.
+// Reports all that is wrong at once; never throws, and never half-loads.
+import { readFileSync } from 'node:fs';
+import type { z } from 'zod';
+import { buildBackends } from './backends.ts';
+import { buildClients } from './clients.ts';
+import type { Configuration } from './configuration.ts';
+import { type ReadDocument, readDocument } from './document.ts';
+import { buildRules } from './encryption.ts';
+import { type Entry, soundItems, soundSection } from './entries.ts';
+import { type ConfigurationPath, type Fault, formatPath, type Report } from './fault.ts';
+import { type Files, filesBeside, reason } from './files.ts';
+import { describeIssue, readProblem } from './issue.ts';
+import { buildListeners } from './listeners.ts';
+import { type ClientSection, fileSchema, type ListenerSection, sections } from './schema.ts';
+
+/** A configuration with its warnings, or everything that is wrong with it. */
+export type LoadResult =
+  | {
+      readonly kind: 'loaded';
+      readonly configuration: Configuration;
+      readonly warnings: readonly Fault[];
+    }
+  | { readonly kind: 'faulty'; readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] };
+
+/** Reads and checks a configuration file. */
+export function loadConfiguration(
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): LoadResult {
+  try {
+    return parseConfiguration(readFileSync(file, 'utf8'), file, environment);
+  } catch (error) {
+    const message = `the configuration file cannot be read: ${reason(error)}`;
+    const fault = {
+      file,
+      line: 1,
+      column: 1,
+      path: '',
+      message,
+      remedy: 'Correct the path or the permissions.',
+    };
+    return { kind: 'faulty', faults: [fault], warnings: [] };
+  }
+}
+
+/** Checks the text of a configuration file; the files it names are looked for beside `file`. */
+export function parseConfiguration(
+  text: string,
+  file: string,
+  environment: Readonly<Record<string, string | undefined>>,
+): LoadResult {
+  const document = readDocument(text, environment);
+  const notes = collect(file, document);
+  for (const problem of document.problems) notes.add(problem);
+  const configuration = document.usable ? build(document.value, file, notes) : undefined;
+  const faults = [...notes.faults].sort(byPlace);
+  const warnings = [...notes.warnings].sort(byPlace);
+  if (configuration === undefined || faults.length > 0) return { kind: 'faulty', faults, warnings };
+  return { kind: 'loaded', configuration, warnings };
+}
+
+interface Notes extends Report {
+  readonly faults: Fault[];
+  readonly warnings: Fault[];
+  add(problem: ReadDocument['problems'][number]): void;
+}
+
+function collect(file: string, document: ReadDocument): Notes {
+  const at = (path: ConfigurationPath, message: string, remedy: string): Fault => {
+    return { file, ...document.locate(path), path: formatPath(path), message, remedy };
+  };
+  const faults: Fault[] = [];
+  const warnings: Fault[] = [];
+  return {
+    faults,
+    warnings,
+    fault: (...fault) => faults.push(at(...fault)),
+    warning: (...warning) => warnings.push(at(...warning)),
+    add: ({ position, path, message, remedy }) =>
+      faults.push({ file, ...position, path: formatPath(path), message, remedy }),
+  };
+}
+
+function byPlace(left: Fault, right: Fault): number {
+  return left.line - right.line || left.column - right.column;
+}
+
+function build(value: unknown, file: string, notes: Notes): Configuration | undefined {
+  if (value === null) {
+    notes.fault([], 'the configuration is empty', 'Start with listeners and backends.');
+    return undefined;
+  }
+  const parsed = fileSchema.safeParse(value, { error: describeIssue });
+  if (!parsed.success) reportIssues(parsed.error.issues, notes);
+  const files = filesBeside(file, notes);
+  const parts = buildParts(value, files, notes);
+  if (!parsed.success) return undefined;
+  const { domains, signatureV2, limits, timeouts, admin, workers, log } = parsed.data;
+  if (workers !== 1) {
+    notes.fault(['workers'], 'must be 1: more than one process is not built yet', 'Run more replicas.');
+  }
+  const { listeners, backends, clients, rules } = parts;
+  const policy = { domains, clients, rules, backends, signatureV2, limits };
+  const rest = { admin: admin.address, timeouts, workers: 1, log, file, files: [...files.names] };
+  return { policy, listeners, backends, ...rest };
+}
+
+function buildParts(
+  value: unknown,
+  files: Files,
+  notes: Notes,
+): Pick<Configuration, 'listeners' | 'backends'> & Pick<Configuration['policy'], 'clients' | 'rules'> {
+  const listeners = soundItems(value, 'listeners', sections.listener);
+  const backends = soundItems(value, 'backends', sections.backend);
+  const clients = soundItems(value, 'clients', sections.client);
+  const rules = soundItems(value, 'encryption', sections.encryptionRule);
+  const limits = soundSection(value, 'limits', sections.limits);
+  const admin = soundSection(value, 'admin', sections.admin);
+  // A rule is held against all backends or, while one of them is faulty, against none.
+  const known = notes.faults.some((fault) => fault.path.startsWith('backends')) ? [] : backends;
+  if (notes.faults.length === 0) {
+    warnOfAbsence(listeners, clients, rules.length, notes);
+  }
+  return {
+    listeners: buildListeners(listeners, admin, files, notes),
+    backends: buildBackends(backends, files, notes),
+    clients: buildClients(clients, files, notes),
+    rules: buildRules(
+      rules,
+      known.map((entry) => entry.value),
+      limits,
+      notes,
+    ),
+  };
+}
+
+function warnOfAbsence(
+  listeners: readonly Entry<ListenerSection>[],
+  clients: readonly Entry<ClientSection>[],
+  rules: number,
+  report: Report,
+): void {
+  if (rules === 0) {
+    report.warning(['encryption'], 'there is no encryption rule: all writes are refused', 'Add one.');
+  }
+  const signed = listeners.some(({ value }) => value.authentication === 'signature');
+  if (signed && clients.length === 0) {
+    report.warning(['clients'], 'there is no client: signed requests are all refused', 'Add one.');
+  }
+}
+
+function reportIssues(issues: readonly z.core.$ZodIssue[], notes: Notes): void {
+  // A value whose variables could not be filled in is at fault for that alone.
+  const unexpanded = new Set(notes.faults.map((fault) => fault.path).filter((path) => path !== ''));
+  for (const issue of issues.flatMap(innermost)) {
+    const path = issue.path.filter((step) => typeof step !== 'symbol');
+    if (unexpanded.has(formatPath(path))) continue;
+    const { message, remedy } = readProblem(issue.message);
+    if (issue.code !== 'unrecognized_keys') notes.fault(path, message, remedy);
+    else for (const key of issue.keys) notes.fault([...path, key], message, remedy);
+  }
+}
+
+/** What is wrong with the key of a pair stands inside the issue. */
+function innermost(issue: z.core.$ZodIssue): readonly z.core.$ZodIssue[] {
+  if (issue.code !== 'invalid_key') return [issue];
+  return issue.issues.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}

@@ -1,0 +1,469 @@
+// The form of the configuration file: every key, its type, its default and what it is for. Unknown keys are faults.
+// Knows one value at a time; what two places must agree on is checked where they are built (listeners, backends…).
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import type { Access, EncryptionRule, Limits } from '../core/policy/policy.ts';
+import type { Address, LogLevel, Timeouts } from './configuration.ts';
+import { problem } from './issue.ts';
+
+/** The file as written, defaults filled in. */
+export interface FileSection {
+  readonly listeners: readonly ListenerSection[];
+  readonly domains: readonly string[];
+  readonly admin: AdminSection;
+  readonly backends: readonly BackendSection[];
+  readonly clients: readonly ClientSection[];
+  readonly encryption: readonly EncryptionSection[];
+  readonly signatureV2: 'refuse-kms' | 'refuse';
+  readonly limits: Limits;
+  readonly timeouts: Timeouts;
+  readonly workers: number | 'auto';
+  readonly log: { readonly level: LogLevel };
+}
+
+export interface ListenerSection {
+  readonly name?: string | undefined;
+  readonly address: Address;
+  readonly tls?: TlsSection | undefined;
+  readonly secure: boolean;
+  readonly trustedProxies: readonly string[];
+  readonly authentication: 'signature' | 'none';
+}
+
+export interface TlsSection {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  readonly clientCaFile?: string | undefined;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
+export interface AdminSection {
+  readonly address: Address;
+}
+
+export interface BackendSection {
+  readonly name: string;
+  readonly endpoint: EndpointSection;
+  readonly region: string;
+  readonly partition: string;
+  readonly addressing: 'path' | 'virtual-hosted';
+  readonly buckets: readonly string[];
+  readonly caFile?: string | undefined;
+  readonly credentials: CredentialsSection;
+  readonly trailers: boolean;
+}
+
+export interface EndpointSection {
+  readonly protocol: 'http' | 'https';
+  readonly hostname: string;
+  readonly port: number;
+}
+
+export type CredentialsSection =
+  | { readonly provider: 'default' }
+  | ({ readonly provider: 'static'; readonly accessKeyId: string } & SecretsSection)
+  | {
+      readonly provider: 'assume-role';
+      readonly roleArn: string;
+      readonly sessionName: string;
+      readonly externalId?: string | undefined;
+    };
+
+/** Each secret stands in the file or is read from one of its own. */
+export interface SecretsSection {
+  readonly secretAccessKey?: string | undefined;
+  readonly secretAccessKeyFile?: string | undefined;
+  readonly sessionToken?: string | undefined;
+  readonly sessionTokenFile?: string | undefined;
+}
+
+export interface ClientSection extends SecretsSection {
+  readonly name: string;
+  readonly accessKeyId: string;
+  readonly buckets: readonly string[];
+  readonly access: Access;
+}
+
+export type EncryptionSection = Omit<EncryptionRule, 'keyId'> & { readonly keyId?: string | undefined };
+
+function name(description: string): z.ZodString {
+  return z
+    .string()
+    .refine(
+      (value) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(value),
+      problem(
+        'is not a usable name',
+        'Use up to 63 letters, digits, dots, hyphens and underscores, a letter or digit first.',
+      ),
+    )
+    .describe(description);
+}
+
+const filePath = (description: string): z.ZodString =>
+  z.string().min(1).describe(`${description}; relative paths start from the configuration file`);
+
+const bucketPattern: z.ZodString = z
+  .string()
+  .refine(
+    (value) => /^[A-Za-z0-9._*-]{1,63}$/.test(value),
+    problem(
+      'is not a bucket name or a pattern of one',
+      'Use letters, digits, dots and hyphens, and * for any run of characters.',
+    ),
+  )
+  .describe('Bucket name, in which * stands for any run of characters');
+
+const address = (description: string): z.ZodType<Address, string> =>
+  z
+    .string()
+    .describe(description)
+    .transform((text, context) => {
+      const match = /^(?:\[([0-9a-fA-F:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/.exec(text);
+      const [, ipv6, plain, digits] = match ?? [];
+      const host = ipv6 ?? plain;
+      const port = Number(digits);
+      if (host === undefined || port > 65535 || (ipv6 !== undefined && isIP(ipv6) !== 6)) {
+        const remedy = 'Write host:port, like 0.0.0.0:8443, or [::1]:8443 for IPv6.';
+        context.addIssue({ code: 'custom', message: problem('is not an address to listen on', remedy) });
+        return z.NEVER;
+      }
+      return { host, port };
+    });
+
+const cidr: z.ZodType<string, string> = z
+  .string()
+  .describe('Range of IP addresses like 10.0.0.0/8, or a single address')
+  .transform((text, context) => {
+    const [ip = '', length, ...rest] = text.split('/');
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(ip)] ?? -1;
+    const valid = rest.length === 0 && (length === undefined || /^\d{1,3}$/.test(length));
+    if (!valid || Number(length ?? 0) > bits) {
+      const remedy = 'Write a range like 10.0.0.0/8 or fd00::/8, or a single address.';
+      context.addIssue({ code: 'custom', message: problem('is not a range of IP addresses', remedy) });
+      return z.NEVER;
+    }
+    return `${ip}/${length ?? bits}`;
+  });
+
+const domain: z.ZodType<string, string> = z
+  .string()
+  .refine(
+    (value) =>
+      isIP(value) === 0 && /^(?!.{254})(?:(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.|$))+(?<!\.)$/.test(value),
+    problem('is not a host name', 'Write the name alone, like s3.gateway.example: no port, scheme or *.'),
+  )
+  .describe('Host name under which BUCKET.name is virtual-hosted style')
+  .transform((value) => value.toLowerCase());
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+const DAY = 86_400_000;
+
+const duration = (preset: string, description: string): z.ZodType<number, string | undefined> =>
+  z
+    .string()
+    .describe(`${description}; a number with ms, s, m or h`)
+    .transform((text, context) => {
+      const [, digits, unit = ''] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? [];
+      const milliseconds = Number(digits) * (UNITS[unit] ?? Number.NaN);
+      if (!(milliseconds > 0 && milliseconds <= DAY)) {
+        const remedy = 'Write a number with ms, s, m or h, like 500ms or 30s: more than nothing, up to 24h.';
+        context.addIssue({ code: 'custom', message: problem('is not a duration', remedy) });
+        return z.NEVER;
+      }
+      return milliseconds;
+    })
+    .prefault(preset);
+
+const endpoint: z.ZodType<EndpointSection, string> = z
+  .string()
+  .describe('URL of the S3 server, like https://s3.eu-central-1.amazonaws.com')
+  .transform((text, context) => {
+    const url = URL.parse(text);
+    const bare =
+      url !== null && `${url.pathname}${url.search}${url.hash}${url.username}${url.password}` === '/';
+    if (!bare || !/^https?:$/.test(url.protocol)) {
+      const remedy = 'Write http:// or https://, a host and perhaps a port: no path, query or credentials.';
+      context.addIssue({ code: 'custom', message: problem('is not the URL of an S3 server', remedy) });
+      return z.NEVER;
+    }
+    const protocol = url.protocol === 'https:' ? 'https' : 'http';
+    return { protocol, hostname: url.hostname, port: Number(url.port) || (protocol === 'https' ? 443 : 80) };
+  });
+
+const accessKeyId: z.ZodString = z
+  .string()
+  .refine(
+    (value) => /^[A-Za-z0-9._-]{3,128}$/.test(value),
+    problem('is not an access key ID', 'Use 3 to 128 letters, digits, dots, hyphens and underscores.'),
+  )
+  .describe('Access key ID');
+
+const secrets = {
+  secretAccessKey: z
+    .string()
+    .min(1)
+    .describe(`Secret access key, like \${NAME} from the environment`)
+    .optional(),
+  secretAccessKeyFile: filePath('File that holds the secret access key').optional(),
+  sessionToken: z
+    .string()
+    .min(1)
+    .describe('Session token, where the access key is a temporary one')
+    .optional(),
+  sessionTokenFile: filePath('File that holds the session token').optional(),
+};
+
+const contextKey: z.ZodString = z
+  .string()
+  .refine(
+    (value) => value !== '' && value.isWellFormed(),
+    problem('an encryption context key is empty or not valid Unicode', 'Name the key.'),
+  )
+  .refine(
+    (value) => !value.startsWith('aws:'),
+    problem('the prefix aws: is reserved', 'Choose another key: aws:s3:arn is added to each context anyway.'),
+  )
+  .describe('Key of an encryption context pair');
+
+const contextValue: z.ZodString = z
+  .string()
+  .refine(
+    (value) => value !== '' && value.isWellFormed(),
+    problem('an encryption context value is empty or not valid Unicode', 'Give it a value.'),
+  )
+  .describe('Value of an encryption context pair');
+
+const kmsKeyId = (description: string): z.ZodString =>
+  z
+    .string()
+    .refine(
+      (value) => /^[!-~]{1,2048}$/.test(value),
+      problem(
+        'is not a KMS key',
+        'Write a key ARN, or the key name of a backend that is not AWS: no spaces.',
+      ),
+    )
+    .describe(description);
+
+const listener: z.ZodType<ListenerSection> = z.strictObject({
+  name: name('Name in logs and metrics; the address where there is none').optional(),
+  address: address('Address to listen on: host:port, like 0.0.0.0:8443 or [::1]:8443'),
+  tls: z
+    .strictObject({
+      certificateFile: filePath('PEM file of the certificate, its chain after it'),
+      keyFile: filePath('PEM file of the private key'),
+      clientCaFile: filePath(
+        'PEM file of the authorities whose client certificates are accepted; asks for them',
+      ).optional(),
+      minVersion: z
+        .enum(['TLSv1.2', 'TLSv1.3'])
+        .describe('Oldest TLS version that is spoken')
+        .default('TLSv1.2'),
+    })
+    .describe('Certificate of a TLS listener; without it the listener is plaintext')
+    .optional(),
+  secure: z
+    .boolean()
+    .describe(
+      "Counts a plaintext listener as a secure transport: loopback addresses only (a pod's own network)",
+    )
+    .default(false),
+  trustedProxies: z
+    .array(cidr)
+    .describe('Peers whose X-Forwarded-Proto and Forwarded headers are believed')
+    .default([]),
+  authentication: z
+    .enum(['signature', 'none'])
+    .describe('Whether requests must be signed; none is for a sidecar, whose only client is trusted')
+    .default('signature'),
+});
+
+const admin: z.ZodType<AdminSection> = z
+  .strictObject({
+    address: address('Address of /metrics, /livez and /readyz').prefault('127.0.0.1:9090'),
+  })
+  .describe('Admin listener: metrics and health');
+
+const credentials: z.ZodType<CredentialsSection> = z
+  .discriminatedUnion('provider', [
+    z.strictObject({
+      provider: z
+        .literal('default')
+        .describe('The AWS SDK chain: environment, profile, web identity, Pod Identity, instance'),
+    }),
+    z.strictObject({
+      provider: z.literal('static').describe('A fixed access key'),
+      accessKeyId,
+      ...secrets,
+    }),
+    z.strictObject({
+      provider: z.literal('assume-role').describe('A role assumed through STS under the default credentials'),
+      roleArn: z
+        .string()
+        .refine(
+          (value) => /^arn:aws[a-z-]*:iam::\d{12}:role\/[\w+=,.@/-]+$/.test(value),
+          problem('is not the ARN of a role', 'Write it like arn:aws:iam::111122223333:role/gateway.'),
+        )
+        .describe('ARN of the role'),
+      sessionName: z
+        .string()
+        .refine(
+          (value) => /^[\w+=,.@-]{2,64}$/.test(value),
+          problem('is not a role session name', 'Use 2 to 64 letters, digits and _+=,.@- characters.'),
+        )
+        .describe("Name of the session in AWS's logs")
+        .default('s3-kms-gateway'),
+      externalId: z.string().min(2).describe("External ID that the role's trust policy asks for").optional(),
+    }),
+  ])
+  .describe('Where the credentials come from: provider default, static or assume-role');
+
+const backend: z.ZodType<BackendSection> = z.strictObject({
+  name: name('Name in logs and metrics'),
+  endpoint,
+  region: z
+    .string()
+    .refine(
+      (value) => /^[a-z0-9-]{1,63}$/.test(value),
+      problem('is not a region', 'Use lower-case letters, digits and hyphens, like eu-central-1.'),
+    )
+    .describe('Region that requests are signed for, like eu-central-1'),
+  partition: z
+    .string()
+    .refine(
+      (value) => /^aws[a-z-]*$/.test(value),
+      problem('is not a partition', 'Use aws, aws-cn, aws-us-gov or another AWS partition.'),
+    )
+    .describe('First field of ARNs: aws, aws-cn, aws-us-gov…')
+    .default('aws'),
+  addressing: z
+    .enum(['path', 'virtual-hosted'])
+    .describe('Where the bucket stands in requests to the backend: in the path or in the host name')
+    .default('path'),
+  buckets: z.array(bucketPattern).min(1).describe('Buckets that it serves').default(['*']),
+  caFile: filePath('PEM file of the authorities to trust in place of the usual ones').optional(),
+  credentials: credentials.prefault({ provider: 'default' }),
+  trailers: z
+    .boolean()
+    .describe(
+      'Whether it accepts checksum trailers; if not, aws-chunked uploads are decoded and verified here',
+    )
+    .default(true),
+});
+
+const client: z.ZodType<ClientSection> = z.strictObject({
+  name: name('Name in logs'),
+  accessKeyId,
+  ...secrets,
+  buckets: z.array(bucketPattern).min(1).describe('Buckets that it may use; nothing outside these'),
+  access: z
+    .enum(['read-only', 'read-write', 'admin'])
+    .describe('What it may do: read, also write, or also configure buckets')
+    .default('read-only'),
+});
+
+const encryptionRule: z.ZodType<EncryptionSection> = z.strictObject({
+  name: name('Name in logs'),
+  buckets: z.array(bucketPattern).min(1).describe('Buckets that it is for').default(['*']),
+  prefixes: z
+    .array(z.string().min(1).describe('Beginning of object keys'))
+    .describe('Object key prefixes that it is for; none means every key')
+    .default([]),
+  mode: z
+    .enum(['inject', 'require', 'observe', 'off'])
+    .describe(
+      'inject adds what is missing; require refuses it; observe only counts; off leaves encryption alone',
+    )
+    .default('inject'),
+  algorithm: z
+    .enum(['aws:kms', 'aws:kms:dsse'])
+    .describe('SSE-KMS, or DSSE-KMS: two layers')
+    .default('aws:kms'),
+  keyId: kmsKeyId(
+    "Default KMS key: the full key ARN for AWS, the maker's key name for other backends",
+  ).optional(),
+  allowedKeyIds: z
+    .array(kmsKeyId('KMS key, in which * stands for any run of characters'))
+    .describe('Keys that clients may name themselves, besides the default key')
+    .default([]),
+  context: z.record(contextKey, contextValue).describe('Pairs added to every encryption context').default({}),
+  requiredContext: z.array(contextKey).describe('Keys that an encryption context must hold').default([]),
+  bucketKey: z.boolean().describe('Whether S3 Bucket Keys are used').default(false),
+  otherEncryption: z
+    .enum(['refuse', 'upgrade', 'allow'])
+    .describe("What becomes of a client's own AES256 or SSE-C; upgrade is for AES256 only")
+    .default('refuse'),
+});
+
+const limits: z.ZodType<Limits> = z
+  .strictObject({
+    headerBytes: z
+      .int()
+      .min(1024)
+      .max(65536)
+      .describe('All request header lines together, in bytes; S3 itself takes 8192')
+      .default(8192),
+    contextBytes: z
+      .int()
+      .min(64)
+      .max(8192)
+      .describe('The encryption context after decoding, in bytes')
+      .default(4096),
+  })
+  .describe('Bounds on what a request may bring');
+
+const timeouts: z.ZodType<Timeouts> = z
+  .strictObject({
+    tlsHandshake: duration('10s', 'For a client to finish the TLS handshake'),
+    requestHeader: duration('30s', 'For a client to send the whole request head'),
+    bodyIdle: duration('60s', 'For the next bytes of a body, in either direction'),
+    backendConnect: duration('5s', 'For a connection to the backend, TLS included'),
+    backendFirstByte: duration('120s', "For the backend's answer to begin once the request is sent"),
+    backendIdle: duration('4s', 'For which an unused connection to the backend is kept'),
+  })
+  .describe('Bounds on waiting');
+
+const workers: z.ZodType<number | 'auto'> = z
+  .union([z.int().min(1), z.literal('auto')])
+  .describe('Number of processes, or auto for one for each core');
+
+const log: z.ZodType<{ readonly level: LogLevel }> = z
+  .strictObject({
+    level: z.enum(['debug', 'info', 'warn', 'error']).describe('Least level that is logged').default('info'),
+  })
+  .describe('Log on standard output, JSON lines');
+
+/** The schema of each part, for checking them one by one. */
+export const sections: {
+  readonly listener: z.ZodType<ListenerSection>;
+  readonly domain: z.ZodType<string>;
+  readonly admin: z.ZodType<AdminSection>;
+  readonly backend: z.ZodType<BackendSection>;
+  readonly client: z.ZodType<ClientSection>;
+  readonly encryptionRule: z.ZodType<EncryptionSection>;
+  readonly limits: z.ZodType<Limits>;
+} = { listener, domain, admin, backend, client, encryptionRule, limits };
+
+/** The schema of the whole file. */
+export const fileSchema: z.ZodType<FileSection> = z.strictObject({
+  listeners: z.array(listener).min(1).describe('Addresses at which clients are served'),
+  domains: z
+    .array(domain)
+    .describe('Host names under which BUCKET.name is virtual-hosted style; all else is path style')
+    .default([]),
+  admin: admin.prefault({}),
+  backends: z.array(backend).min(1).describe('S3 servers; the first whose buckets match takes a request'),
+  clients: z.array(client).describe('Identities that may sign requests').default([]),
+  encryption: z
+    .array(encryptionRule)
+    .describe('Encryption rules; the first whose buckets and prefixes match decides, no match refuses writes')
+    .default([]),
+  signatureV2: z
+    .enum(['refuse-kms', 'refuse'])
+    .describe('Signature Version 2: refused, or re-signed with Version 4 where nothing under KMS is touched')
+    .default('refuse-kms'),
+  limits: limits.prefault({}),
+  timeouts: timeouts.prefault({}),
+  workers: workers.default(1),
+  log: log.prefault({}),
+});

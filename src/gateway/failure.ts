@@ -1,0 +1,63 @@
+// What a client is told when the gateway cannot reach a backend or cannot use its answer. One mapper from error to status.
+import { errors } from 'undici';
+import type { ErrorAnswer } from './respond.ts';
+
+function failure(status: number, code: string, message: string): ErrorAnswer {
+  return { status, code, message, details: [] };
+}
+
+/** The write was accepted without the encryption it was sent with: the object is stored, but not as the rule demands. */
+export function unconfirmedEncryption(): ErrorAnswer {
+  const text =
+    'The storage behind the gateway accepted this write but did not confirm the server-side encryption that was asked of it. Do not rely on the object being encrypted.';
+  return failure(502, 'EncryptionNotConfirmed', text);
+}
+
+export function redirectNotFollowed(): ErrorAnswer {
+  const text =
+    'The storage behind the gateway answered with a redirect, which the gateway neither follows nor passes on. Check the endpoint and region of its backend.';
+  return failure(502, 'BackendRedirect', text);
+}
+
+export function noCredentials(): ErrorAnswer {
+  const text = 'The gateway has no credentials for the storage behind it yet. Please try again.';
+  return failure(503, 'ServiceUnavailable', text);
+}
+
+/** Errors of undici and of sockets, before the head of an answer. */
+export function backendFailure(error: Error): ErrorAnswer {
+  if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) {
+    return failure(
+      504,
+      'GatewayTimeout',
+      'The storage behind the gateway did not answer in time. Please try again.',
+    );
+  }
+  if (error instanceof errors.ConnectTimeoutError || isConnectError(error)) {
+    return failure(
+      503,
+      'ServiceUnavailable',
+      'The storage behind the gateway cannot be reached. Please try again.',
+    );
+  }
+  return failure(
+    502,
+    'BadGateway',
+    'The storage behind the gateway broke off the request. Please try again.',
+  );
+}
+
+const CONNECT_CODES = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
+
+function isConnectError(error: Error): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return (
+    code !== undefined && (CONNECT_CODES.has(code) || code.startsWith('CERT_') || code.startsWith('ERR_TLS'))
+  );
+}
+
+/** The failure as the log names it: a code and a short text, nothing of the request. */
+export function describeFailure(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === undefined ? error.message : `${code}: ${error.message}`;
+}

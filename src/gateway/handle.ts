@@ -1,0 +1,68 @@
+// THE DATA PATH: receive → decide → send → relay, and then exactly one observation, also when the client has left.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { decide } from '../core/decide.ts';
+import type { Policy } from '../core/policy/policy.ts';
+import type { SigningKeys } from '../core/sigv4/signing-key.ts';
+import type { Observer } from '../observe/observe.ts';
+import type { Backends } from './backend.ts';
+import { Exchange } from './exchange.ts';
+import { noCredentials } from './failure.ts';
+import { type ListenerContext, receive } from './receive.ts';
+import { relay } from './relay.ts';
+
+/** What handling a request takes, as one configuration has it. */
+export interface Handling {
+  readonly policy: Policy;
+  readonly backends: Backends;
+  readonly keys: SigningKeys;
+  readonly bodyIdleMs: number;
+  readonly observe: Observer;
+  readonly requestStarted: () => void;
+  readonly requestFinished: () => void;
+}
+
+/** Serves one request. `mayContinue` is set where the client waits for 100-continue before it sends its body. */
+export async function handle(
+  handling: Handling,
+  listener: ListenerContext,
+  request: IncomingMessage,
+  response: ServerResponse,
+  mayContinue: boolean,
+): Promise<void> {
+  const exchange = new Exchange(request, response, listener.name);
+  handling.requestStarted();
+  try {
+    await serve(handling, listener, exchange, mayContinue);
+  } finally {
+    handling.requestFinished();
+    handling.observe(exchange.observation());
+  }
+}
+
+async function serve(
+  handling: Handling,
+  listener: ListenerContext,
+  exchange: Exchange,
+  mayContinue: boolean,
+): Promise<void> {
+  const { policy, backends, keys } = handling;
+  const { request, response } = exchange;
+  const received = receive(request, listener);
+  const verdict = decide(received, { policy, credentials: backends.credentials, now: new Date(), keys });
+  exchange.facts = verdict.facts;
+  if (verdict.kind === 'forward') {
+    if (mayContinue) response.writeContinue();
+    const { agent } = backends.of(verdict.backend);
+    return relay(exchange, verdict, agent, handling.bodyIdleMs);
+  }
+  if (verdict.kind === 'refused') exchange.refuse(verdict.refusal);
+  else exchange.fail(noCredentials(), 'no credentials');
+  return closed(response);
+}
+
+function closed(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.closed) resolve();
+    else response.once('close', resolve);
+  });
+}

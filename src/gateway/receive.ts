@@ -1,0 +1,57 @@
+// From Node's request object to the core's. Knows sockets and listeners; judges nothing.
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { BlockList, isIPv6 } from 'node:net';
+import type { ListenerConfiguration } from '../config/configuration.ts';
+import { ReceivedHeaders } from '../core/http/headers.ts';
+import type { ReceivedRequest } from '../core/request.ts';
+
+/** A listener as requests see it. */
+export interface ListenerContext {
+  readonly name: string;
+  readonly encrypted: boolean;
+  readonly declaredSecure: boolean;
+  readonly authentication: 'signature' | 'none';
+  readonly trustedProxies: BlockList;
+}
+
+/** Compiles the trusted ranges of a listener once. */
+export function listenerContext(listener: ListenerConfiguration): ListenerContext {
+  const trustedProxies = new BlockList();
+  for (const range of listener.trustedProxies) {
+    const [network = '', prefix = ''] = range.split('/');
+    trustedProxies.addSubnet(network, Number(prefix), isIPv6(network) ? 'ipv6' : 'ipv4');
+  }
+  return {
+    name: listener.name,
+    encrypted: listener.tls !== undefined,
+    declaredSecure: listener.tls === undefined && listener.secure,
+    authentication: listener.authentication,
+    trustedProxies,
+  };
+}
+
+/** Reads a request as it stood on the wire. */
+export function receive(message: IncomingMessage, listener: ListenerContext): ReceivedRequest {
+  return {
+    method: message.method ?? '',
+    target: message.url ?? '',
+    headers: ReceivedHeaders.fromRaw(message.rawHeaders),
+    channel: {
+      encrypted: listener.encrypted,
+      declaredSecure: listener.declaredSecure,
+      peerTrusted: isTrusted(listener.trustedProxies, message.socket.remoteAddress),
+      authentication: listener.authentication,
+    },
+  };
+}
+
+function isTrusted(trusted: BlockList, address: string | undefined): boolean {
+  if (address === undefined || trusted.rules.length === 0) return false;
+  return trusted.check(address, isIPv6(address) ? 'ipv6' : 'ipv4');
+}
+
+/** 16 upper-case hex digits, as S3's own. */
+export function newRequestId(): string {
+  return randomBytes(8).toString('hex').toUpperCase();
+}

@@ -1,0 +1,104 @@
+// Answers of the gateway's own: S3's error documents. Knows XML and responses; must not know why.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Refusal } from '../core/refusal.ts';
+
+/** An error as S3 writes it. */
+export type ErrorAnswer = Pick<Refusal, 'status' | 'code' | 'message' | 'details'>;
+
+/** The identity of a request in its answers. `resource` is the path as received. */
+export interface RequestIdentity {
+  readonly requestId: string;
+  readonly resource: string;
+}
+
+/** Body bytes that are read and thrown away after an early answer, so that the client gets to read it. */
+const LINGER_BYTES = 16 * 1024 * 1024;
+const LINGER_MS = 2_000;
+/** Seconds after which a client that was told to slow down may come again. */
+const RETRY_AFTER = '1';
+
+/** The error document. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
+export function errorDocument(error: ErrorAnswer, { requestId, resource }: RequestIdentity): string {
+  const elements: (readonly [string, string])[] = [
+    ['Code', error.code],
+    ['Message', error.message],
+    ...error.details,
+    ['Resource', resource],
+    ['RequestId', requestId],
+    ['HostId', 's3-kms-gateway'],
+  ];
+  const body = elements.map(([name, text]) => `<${name}>${escapeXml(text)}</${name}>`).join('');
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${body}</Error>`;
+}
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  '\r': '&#13;',
+};
+
+/** Characters that XML 1.0 cannot hold at all become U+FFFD. */
+function escapeXml(text: string): string {
+  return text
+    .toWellFormed()
+    .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
+    .replace(/[&<>"\r]/g, (character) => ESCAPES[character] ?? character);
+}
+
+/** Headers of every answer that the gateway itself gives. */
+export function errorHeaders(
+  error: ErrorAnswer,
+  body: string,
+  { requestId }: RequestIdentity,
+): Record<string, string> {
+  return {
+    'content-type': 'application/xml',
+    'content-length': String(Buffer.byteLength(body)),
+    'x-amz-request-id': requestId,
+    'x-amz-id-2': 's3-kms-gateway',
+    ...(error.status === 503 ? { 'retry-after': RETRY_AFTER } : {}),
+  };
+}
+
+/** Sends an error; for HEAD its head alone. A request whose body has not been read costs the connection. */
+export function sendError(
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: ErrorAnswer,
+  identity: RequestIdentity,
+): void {
+  const body = errorDocument(error, identity);
+  const headers = errorHeaders(error, body, identity);
+  if (!request.complete) headers['connection'] = 'close';
+  response.writeHead(error.status, headers);
+  response.write(request.method === 'HEAD' ? '' : body);
+  endResponse(request, response);
+}
+
+/**
+ * Ends a response. If the client is still sending, closing at once would reset the connection and take the answer from
+ * under its eyes; so what it sends is thrown away for a while first.
+ */
+export function endResponse(request: IncomingMessage, response: ServerResponse): void {
+  if (request.complete || request.destroyed) {
+    response.end();
+    return;
+  }
+  let left = LINGER_BYTES;
+  const finish = () => {
+    clearTimeout(timer);
+    request.off('data', count);
+    response.end();
+  };
+  const count = (chunk: Buffer) => {
+    left -= chunk.length;
+    if (left < 0) finish();
+  };
+  const timer = setTimeout(finish, LINGER_MS);
+  request.unpipe();
+  request.on('data', count);
+  request.once('close', finish);
+  request.once('end', finish);
+}

@@ -1,0 +1,136 @@
+#!/usr/bin/env node
+// The command line: arguments in, exit code out. The only file that touches process.*.
+// Each command is loaded when it is asked for, so that --version and --help answer at once.
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+
+const OK = 0;
+const FAILED = 1;
+const USAGE = 2;
+
+async function serve(options: { config: string }): Promise<number> {
+  const { loadConfiguration } = await import('./config/load.ts');
+  const { faultLines, warningLines } = await import('./command/check.ts');
+  const result = loadConfiguration(options.config, process.env);
+  const faults = result.kind === 'faulty' ? result.faults : [];
+  for (const line of [...faultLines(faults), ...warningLines(result.warnings)]) complain(line);
+  if (result.kind === 'faulty') return FAILED;
+  const gateway = await import('./gateway/serve.ts');
+  const stop = stopSignal();
+  const running = await gateway.serve(result.configuration, {
+    version: version(),
+    nodeVersion: process.versions.node,
+    logFd: process.stdout.fd,
+  });
+  process.once('exit', running.flushLogSync);
+  await stop;
+  await running.close();
+  return OK;
+}
+
+/** Listens before the gateway starts, so that a signal during the start is not lost. A second signal does not wait. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.once('SIGTERM', () => process.exit(FAILED));
+        process.once('SIGINT', () => process.exit(FAILED));
+        resolve();
+      });
+    }
+  });
+}
+
+async function check(options: { config: string; json?: true }): Promise<number> {
+  const { loadConfiguration } = await import('./config/load.ts');
+  const { checkJson, checkReport } = await import('./command/check.ts');
+  const result = loadConfiguration(options.config, process.env);
+  process.stdout.write(options.json ? checkJson(result) : checkReport(result));
+  return result.kind === 'faulty' ? FAILED : OK;
+}
+
+async function demo(options: { once?: true }): Promise<number> {
+  const { runDemo } = await import('./demo/demo.ts');
+  return runDemo({ once: options.once === true });
+}
+
+async function schema(): Promise<number> {
+  const { configurationJsonSchema } = await import('./config/json-schema.ts');
+  process.stdout.write(`${JSON.stringify(configurationJsonSchema(), null, 2)}\n`);
+  return OK;
+}
+
+/** The commands; each sets the exit code that its action gives. */
+function commandLine(exit: (code: number) => void): Command {
+  const program = new Command('s3-kms-gateway')
+    .description(
+      'A streaming S3 reverse proxy that makes sure what is stored is encrypted under the right KMS key',
+    )
+    .version(version())
+    .exitOverride()
+    .showHelpAfterError('(--help tells more)');
+  const config = ['-c, --config <file>', 'the configuration file, YAML or JSON'] as const;
+  const run =
+    <Options>(action: (options: Options) => Promise<number>) =>
+    async (options: Options): Promise<void> =>
+      exit(await action(options));
+
+  program
+    .command('serve')
+    .description('Run the gateway until SIGTERM or SIGINT')
+    .requiredOption(...config)
+    .addHelpText('after', example('serve --config gateway.yaml'))
+    .action(run(serve));
+  program
+    .command('check')
+    .description('Report every fault of a configuration at once, with file, line and what to do')
+    .requiredOption(...config)
+    .option('--json', 'report as JSON')
+    .addHelpText('after', example('check --config gateway.yaml'))
+    .action(run(check));
+  program
+    .command('demo')
+    .description('Start an S3 backend and the gateway in front of it, and walk through the main cases')
+    .option('--once', 'exit after the walk, with 0 if every step went as it should')
+    .addHelpText('after', example('demo --once'))
+    .action(run(demo));
+  program
+    .command('schema')
+    .description('Print the JSON Schema of the configuration file, for editors')
+    .addHelpText('after', example('schema > gateway.schema.json'))
+    .action(run(schema));
+  return program.addHelpText(
+    'after',
+    '\nExit codes: 0 all is well, 1 something is faulty or failed, 2 the command line is wrong.',
+  );
+}
+
+function example(line: string): string {
+  return `\nExample:\n  $ s3-kms-gateway ${line}`;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function complain(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+async function main(): Promise<number> {
+  let code = OK;
+  try {
+    await commandLine((exit) => {
+      code = exit;
+    }).parseAsync(process.argv);
+    return code;
+  } catch (error) {
+    // Commander has said what is wrong by itself, and throws as well where --help or --version was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? OK : USAGE;
+    complain(`s3-kms-gateway: ${error instanceof Error ? error.message : String(error)}`);
+    return FAILED;
+  }
+}
+
+process.exitCode = await main();

@@ -1,0 +1,32 @@
+// What happens when a request is over: it is counted and gets its audit line. One call for each request.
+// Knows metrics and log; must not know sockets, and must not fail a request.
+
+import { auditLine, type Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Observation } from './observation.ts';
+
+export type Observer = (observation: Observation) => void;
+
+/** The observer never throws: a fault in counting does not cost the audit line, and neither costs the client its response. */
+export function createObserver(metrics: Pick<Metrics, 'record'>, logger: Logger): Observer {
+  return (observation) => {
+    try {
+      metrics.record(observation);
+    } catch (error) {
+      report(logger, error, observation.requestId, 'This request is missing from the metrics');
+    }
+    try {
+      auditLine(logger, observation);
+    } catch (error) {
+      report(logger, error, observation.requestId, 'This request has no audit line');
+    }
+  };
+}
+
+function report(logger: Logger, err: unknown, requestId: string, message: string): void {
+  try {
+    logger.error({ err, requestId }, message);
+  } catch {
+    // The log itself is broken: there is nobody left to tell.
+  }
+}

@@ -1,0 +1,177 @@
+// A real S3 server with SSE-KMS for tests, and a witness of what it stored that does not go through S3.
+// Each test file starts its own, in about a second, so that files run side by side without sharing anything.
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { Agent } from 'node:https';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { S3Client } from '@aws-sdk/client-s3';
+import { type Cluster, startCluster, type User } from './ceph/cluster.ts';
+import { keyIds } from './ceph/configuration.ts';
+import { type CephVersion, whatIsMissing } from './ceph/installation.ts';
+
+export type { CephVersion } from './ceph/installation.ts';
+
+/** Both versions, the older first. */
+export const cephVersions: readonly CephVersion[] = ['pacific', 'tentacle'];
+
+/** A running Ceph. It takes and gives encrypted objects on its HTTPS endpoint only. */
+export interface Ceph {
+  readonly version: CephVersion;
+  readonly httpEndpoint: string;
+  readonly httpsEndpoint: string;
+  /** The self-signed certificate of the HTTPS endpoint: for 127.0.0.1, localhost and BUCKET.localhost. */
+  readonly caFile: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly region: string;
+  /** Names of the KMS keys it knows. */
+  readonly keyIds: typeof keyIds;
+  /** A client straight to it, past anything under test: to make buckets, to look at what is there. */
+  readonly s3: S3Client;
+  /** What is stored under a key, by Ceph's own administration; undefined where nothing is. */
+  stat(bucket: string, key: string): Promise<ObjectWitness | undefined>;
+  /** The bytes on the disk of an object that came in one piece of at most 4 MiB: ciphertext, if it is encrypted. */
+  storedBytes(bucket: string, key: string): Promise<Buffer>;
+  /** Waits until the S3 server's log holds a match, and gives it. The log lags behind the responses. */
+  logged(pattern: RegExp): Promise<RegExpExecArray>;
+  stop(): Promise<void>;
+}
+
+/** An object as Ceph keeps it. */
+export interface ObjectWitness {
+  readonly size: number;
+  /** Without quotes; of a multipart upload it ends in `-` and the number of parts. */
+  readonly etag: string;
+  readonly encryption: EncryptionWitness | undefined;
+  /** All of Ceph's own attributes, without their prefix `user.rgw.`; binary ones are mangled. */
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** How an object is encrypted. */
+export interface EncryptionWitness {
+  /** `SSE-KMS`, `SSE-C-AES256` or `AES256`. */
+  readonly mode: string;
+  readonly keyId: string | undefined;
+  /** The encryption context with what Ceph added to it (`aws:s3:arn`). */
+  readonly context: unknown;
+}
+
+const user: User = {
+  name: 'tester',
+  accessKeyId: 'CEPHTESTER0000000001',
+  secretAccessKey: 'a-secret-of-no-worth-outside-this-test-00',
+};
+const region = 'us-east-1';
+
+/**
+ * For the `skip` option of a test: why this machine cannot run that version, false where it can.
+ * In CI a missing Pacific is no reason to skip: startCeph then fails.
+ */
+export function skipWithout(version: CephVersion): string | false {
+  const missing = whatIsMissing(version);
+  if (missing === undefined || (version === 'pacific' && process.env['CI'])) return false;
+  console.warn(`SKIPPED: ${missing}`);
+  return missing;
+}
+
+/** Starts a Ceph of its own for the caller, who stops it. `debugLevel` 20 logs every request header it receives. */
+export async function startCeph(version: CephVersion, debugLevel = 1): Promise<Ceph> {
+  const missing = whatIsMissing(version);
+  if (missing !== undefined) throw new Error(missing);
+  const cluster = await startCluster(version, user, debugLevel);
+  const { accessKeyId, secretAccessKey } = user;
+  const caFile = join(cluster.directory, 'tls.crt');
+  const httpsEndpoint = `https://127.0.0.1:${cluster.ports.https}`;
+  const s3 = directClient(httpsEndpoint, caFile);
+  return {
+    version,
+    httpEndpoint: `http://127.0.0.1:${cluster.ports.http}`,
+    httpsEndpoint,
+    caFile,
+    accessKeyId,
+    secretAccessKey,
+    region,
+    keyIds,
+    s3,
+    stat: async (bucket, key) => witness(await statJson(cluster, bucket, key)),
+    storedBytes: (bucket, key) => storedBytes(cluster, bucket, key),
+    logged: (pattern) => logged(cluster, pattern),
+    stop: async () => {
+      s3.destroy();
+      await cluster.stop();
+    },
+  };
+}
+
+function directClient(endpoint: string, caFile: string): S3Client {
+  return new S3Client({
+    endpoint,
+    region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: user.accessKeyId, secretAccessKey: user.secretAccessKey },
+    requestHandler: { httpsAgent: new Agent({ ca: readFileSync(caFile) }) },
+    requestChecksumCalculation: 'WHEN_REQUIRED', // Pacific knows no trailing checksums
+  });
+}
+
+/** The parts of `radosgw-admin object stat` that are read here. */
+interface StatJson {
+  readonly size: number;
+  readonly etag: string;
+  readonly attrs: Record<string, string>;
+  readonly manifest: { readonly tail_placement: { readonly bucket: { readonly marker: string } } };
+}
+
+async function statJson(cluster: Cluster, bucket: string, key: string): Promise<StatJson | undefined> {
+  try {
+    return JSON.parse(
+      await cluster.run('radosgw-admin', ['object', 'stat', '--bucket', bucket, '--object', key]),
+    );
+  } catch (error) {
+    if (error instanceof Error && error.message.includes('No such file or directory')) return undefined;
+    throw error;
+  }
+}
+
+function witness(stat: StatJson | undefined): ObjectWitness | undefined {
+  if (stat === undefined) return undefined;
+  const named = Object.entries(stat.attrs).map(([name, value]) => [name.replace(/^user\.rgw\./, ''), value]);
+  const attributes: Record<string, string> = Object.fromEntries(named);
+  return {
+    size: stat.size,
+    etag: stat.etag.replaceAll('"', ''),
+    encryption: encryptionWitness(attributes),
+    attributes,
+  };
+}
+
+function encryptionWitness(attributes: Record<string, string>): EncryptionWitness | undefined {
+  const mode = attributes['crypt.mode'];
+  if (mode === undefined) return undefined;
+  const context = attributes['crypt.context']; // base64 of JSON
+  return {
+    mode,
+    keyId: attributes['crypt.keyid'],
+    context: context === undefined ? undefined : JSON.parse(Buffer.from(context, 'base64').toString('utf8')),
+  };
+}
+
+async function storedBytes(cluster: Cluster, bucket: string, key: string): Promise<Buffer> {
+  const stat = await statJson(cluster, bucket, key);
+  if (stat === undefined) throw new Error(`Ceph has no object ${bucket}/${key}.`);
+  const file = join(cluster.directory, 'stored');
+  const name = `${stat.manifest.tail_placement.bucket.marker}_${key}`;
+  await cluster.run('rados', ['--pool', 'default.rgw.buckets.data', 'get', name, file]);
+  return readFile(file);
+}
+
+async function logged(cluster: Cluster, pattern: RegExp): Promise<RegExpExecArray> {
+  const giveUpAt = Date.now() + 30_000;
+  while (Date.now() < giveUpAt) {
+    const match = pattern.exec(await readFile(join(cluster.directory, 'client.rgw.log'), 'utf8'));
+    if (match !== null) return match;
+    await sleep(20);
+  }
+  throw new Error(`Ceph's log holds nothing like ${pattern}.`);
+}

@@ -1,0 +1,81 @@
+// The AWS SDK for JavaScript in this process: bodies as buffers (checksum in a header) and as streams (in a trailer).
+import { readFileSync } from 'node:fs';
+import { Agent } from 'node:https';
+import { Readable } from 'node:stream';
+import {
+  CopyObjectCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  paginateListObjectsV2,
+  S3Client,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
+
+export const awsSdk: S3Cli = {
+  name: 'AWS SDK for JavaScript',
+  sendsTrailers: false,
+  unavailable: () => undefined,
+  open: async (access) => session(access, (content) => content),
+};
+
+export const awsSdkStreaming: S3Cli = {
+  name: 'AWS SDK for JavaScript with streams',
+  sendsTrailers: true,
+  unavailable: () => undefined,
+  open: async (access) => session(access, inPieces),
+};
+
+/** As a file or a socket would give it. */
+function inPieces(content: Buffer): Readable {
+  const size = 64 * 1024;
+  const count = Math.ceil(content.length / size);
+  return Readable.from(Array.from({ length: count }, (_, n) => content.subarray(n * size, (n + 1) * size)));
+}
+
+function session(access: S3Access, asBody: (content: Buffer) => Buffer | Readable): S3Session {
+  const Bucket = access.bucket;
+  const client = new S3Client({
+    endpoint: access.endpoint,
+    region: access.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: access.accessKeyId, secretAccessKey: access.secretAccessKey },
+    requestHandler: { httpsAgent: new Agent({ ca: readFileSync(access.caFile), keepAlive: true }) },
+    maxAttempts: 1,
+  });
+  const download = async (key: string, Range?: string) => {
+    const answer = await client.send(new GetObjectCommand({ Bucket, Key: key, Range }));
+    return Buffer.from((await answer.Body?.transformToByteArray()) ?? []);
+  };
+  return {
+    put: async (Key, content) => {
+      await client.send(
+        new PutObjectCommand({ Bucket, Key, Body: asBody(content), ContentLength: content.length }),
+      );
+    },
+    putInParts: async (Key, content) => {
+      await new Upload({ client, params: { Bucket, Key, Body: asBody(content) } }).done();
+    },
+    get: (key) => download(key),
+    getRange: (key, first, last) => download(key, `bytes=${first}-${last}`),
+    size: async (Key) =>
+      (await client.send(new HeadObjectCommand({ Bucket, Key }))).ContentLength ?? Number.NaN,
+    copy: async (from, Key) => {
+      const CopySource = `${Bucket}/${from.split('/').map(encodeURIComponent).join('/')}`;
+      await client.send(new CopyObjectCommand({ Bucket, Key, CopySource }));
+    },
+    list: async (Prefix) => {
+      const keys: string[] = [];
+      for await (const { Contents = [] } of paginateListObjectsV2({ client }, { Bucket, Prefix })) {
+        keys.push(...Contents.flatMap(({ Key }) => Key ?? []));
+      }
+      return keys;
+    },
+    delete: async (Key) => {
+      await client.send(new DeleteObjectCommand({ Bucket, Key }));
+    },
+    close: async () => client.destroy(),
+  };
+}

@@ -1,0 +1,75 @@
+// boto3, driven by boto3_driver.py: Debian's, and the newer one where the machine's first python3 has one.
+import { execFileSync } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cleanEnvironment, run } from './program.ts';
+import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
+
+const driver = join(import.meta.dirname, 'boto3_driver.py');
+
+/** Debian bookworm's boto3 (1.26), from before trailing checksums. */
+export const boto3: S3Cli = {
+  name: 'boto3 of Debian',
+  sendsTrailers: false,
+  unavailable: () => withoutBoto3('/usr/bin/python3'),
+  open: async (access, scratch) => session('/usr/bin/python3', access, scratch),
+};
+
+/** The boto3 of the python3 that stands first in PATH: since 1.36 it uploads with a trailing checksum. */
+export const recentBoto3: S3Cli = {
+  name: 'boto3 with trailing checksums',
+  sendsTrailers: true,
+  unavailable: () => withoutBoto3('python3') ?? tooOld(),
+  open: async (access, scratch) => session(firstPython(), access, scratch),
+};
+
+function withoutBoto3(python: string): string | undefined {
+  try {
+    execFileSync(python, ['-c', 'import boto3'], { stdio: 'ignore' });
+    return undefined;
+  } catch {
+    return `${python} has no boto3`;
+  }
+}
+
+function tooOld(): string | undefined {
+  const version = printed('import boto3; print(boto3.__version__)');
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > 1 || minor >= 36 ? undefined : `the boto3 of python3 in PATH is ${version}, older than 1.36`;
+}
+
+function firstPython(): string {
+  return printed('import sys; print(sys.executable)');
+}
+
+function printed(code: string): string {
+  return execFileSync('python3', ['-c', code], { encoding: 'utf8' }).trim();
+}
+
+function session(python: string, access: S3Access, scratch: string): S3Session {
+  const environment = cleanEnvironment(scratch, { AWS_EC2_METADATA_DISABLED: 'true' });
+  const file = join(scratch, 'content');
+  const drive = async (operation: string, args: Record<string, unknown>) => {
+    const request = JSON.stringify({ access, operation, arguments: args });
+    return JSON.parse(String(await run(python, [driver, request], environment)));
+  };
+  const upload = async (operation: string, key: string, content: Buffer) => {
+    await writeFile(file, content);
+    await drive(operation, { key, file });
+  };
+  const download = async (operation: string, args: Record<string, unknown>) => {
+    await drive(operation, { ...args, file });
+    return readFile(file);
+  };
+  return {
+    put: (key, content) => upload('put', key, content),
+    putInParts: (key, content) => upload('put_in_parts', key, content),
+    get: (key) => download('get', { key }),
+    getRange: (key, first, last) => download('get_range', { key, first, last }),
+    size: (key) => drive('size', { key }),
+    copy: (from, to) => drive('copy', { source: from, key: to }),
+    list: (prefix) => drive('list_keys', { prefix }),
+    delete: (key) => drive('delete', { key }),
+    close: async () => {},
+  };
+}

@@ -1,0 +1,19 @@
+// The real clients that everything is tried with. A new one is a file beside this and a row here.
+import { awsCli } from './aws-cli.ts';
+import { awsSdk, awsSdkStreaming } from './aws-sdk.ts';
+import { boto3, recentBoto3 } from './boto3.ts';
+import { rclone } from './rclone.ts';
+import type { S3Cli } from './s3-cli.ts';
+import { s3cmd } from './s3cmd.ts';
+import { s3fs } from './s3fs.ts';
+
+export const clients: readonly S3Cli[] = [
+  awsCli,
+  boto3,
+  recentBoto3,
+  awsSdk,
+  awsSdkStreaming,
+  s3cmd,
+  rclone,
+  s3fs,
+];
