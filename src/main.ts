@@ -51,7 +51,13 @@ async function check(options: { config: string; json?: true }): Promise<number> 
 
 async function demo(options: { once?: true }): Promise<number> {
   const { runDemo } = await import('./demo/demo.ts');
-  return runDemo({ once: options.once === true });
+  return runDemo({
+    once: options.once === true,
+    output: process.stdout,
+    version: version(),
+    nodeVersion: process.versions.node,
+    stop: stopSignal(),
+  });
 }
 
 async function schema(): Promise<number> {

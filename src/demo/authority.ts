@@ -80,7 +80,11 @@ function certify(
   const to = new Date(issuer.now.getTime() + VALID_FOR_MS);
   const identifiers = [
     extension(OID.subjectKeyIdentifier, false, der(TAG.octetString, keyIdentifier(publicKey))),
-    extension(OID.authorityKeyIdentifier, false, der(TAG.sequence, der(0x80, keyIdentifier(issuer.publicKey)))),
+    extension(
+      OID.authorityKeyIdentifier,
+      false,
+      der(TAG.sequence, der(0x80, keyIdentifier(issuer.publicKey))),
+    ),
   ];
   const body = der(
     TAG.sequence,

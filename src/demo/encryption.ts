@@ -4,7 +4,7 @@ import type { EncryptionContext } from '../core/s3/encryption-context.ts';
 import { ARN_KEY, parseEncryptionContext, s3Arn } from '../core/s3/encryption-context.ts';
 import type { Operation } from '../core/s3/operation.ts';
 import { requestedEncryption, SSE, SSE_FAMILY, usesKms } from '../core/s3/sse.ts';
-import { type Answer, type Fault, fault } from './answers.ts';
+import { type Answer, type Fault, fault, isFault } from './answers.ts';
 import type { Vault } from './vault.ts';
 
 /** How an object is encrypted. */
@@ -67,7 +67,7 @@ export function encryptionOf(
   if (!vault.has(key)) return keyNotFound(key);
   const wanted = bucketKey === 'true';
   const pairs = contextOf(context, s3Arn('aws', address.bucket, wanted ? undefined : address.key));
-  if (pairs instanceof Map === false) return pairs as Fault;
+  if (isFault(pairs)) return pairs;
   return { algorithm, keyId: key, context: pairs, contextHeader: context, bucketKey: wanted };
 }
 

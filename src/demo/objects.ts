@@ -136,7 +136,8 @@ export function listPage(bucket: Bucket, { prefix, delimiter, after, maxKeys }: 
     const cut = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
     const name = cut < 0 ? key : key.slice(0, cut + delimiter.length);
     if (name === last || compareKeys(name, after) <= 0) continue;
-    if (objects.length + prefixes.length === maxKeys) return { objects, commonPrefixes: prefixes, next: last };
+    if (objects.length + prefixes.length === maxKeys)
+      return { objects, commonPrefixes: prefixes, next: last };
     last = name;
     const object = bucket.objects.get(key);
     if (cut >= 0) prefixes.push(name);

@@ -8,7 +8,6 @@ const program = '/usr/bin/aws';
 
 export const awsCli: S3Cli = {
   name: 'AWS CLI',
-  sendsTrailers: false,
   unavailable: () => missingProgram(program),
   open: async (access, scratch) => {
     const configuration = join(scratch, 'config');

@@ -16,14 +16,12 @@ import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
 
 export const awsSdk: S3Cli = {
   name: 'AWS SDK for JavaScript',
-  sendsTrailers: false,
   unavailable: () => undefined,
   open: async (access) => session(access, (content) => content),
 };
 
 export const awsSdkStreaming: S3Cli = {
   name: 'AWS SDK for JavaScript with streams',
-  sendsTrailers: true,
   unavailable: () => undefined,
   open: async (access) => session(access, inPieces),
 };

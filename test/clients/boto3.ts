@@ -10,7 +10,6 @@ const driver = join(import.meta.dirname, 'boto3_driver.py');
 /** Debian bookworm's boto3 (1.26), from before trailing checksums. */
 export const boto3: S3Cli = {
   name: 'boto3 of Debian',
-  sendsTrailers: false,
   unavailable: () => withoutBoto3('/usr/bin/python3'),
   open: async (access, scratch) => session('/usr/bin/python3', access, scratch),
 };
@@ -18,7 +17,6 @@ export const boto3: S3Cli = {
 /** The boto3 of the python3 that stands first in PATH: since 1.36 it uploads with a trailing checksum. */
 export const recentBoto3: S3Cli = {
   name: 'boto3 with trailing checksums',
-  sendsTrailers: true,
   unavailable: () => withoutBoto3('python3') ?? tooOld(),
   open: async (access, scratch) => session(firstPython(), access, scratch),
 };

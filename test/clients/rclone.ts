@@ -8,7 +8,6 @@ const program = '/usr/bin/rclone';
 
 export const rclone: S3Cli = {
   name: 'rclone',
-  sendsTrailers: false,
   unavailable: () => missingProgram(program),
   open: async (access, scratch) => {
     const configuration = join(scratch, 'rclone.conf');

@@ -15,8 +15,6 @@ export interface S3Access {
 /** A real client. */
 export interface S3Cli {
   readonly name: string;
-  /** Uploads with a trailing checksum, which Ceph Pacific does not take by itself. */
-  readonly sendsTrailers: boolean;
   /** Why it cannot be used on this machine; undefined when it can. */
   unavailable(): string | undefined;
   /** Makes it ready; `scratch` is an empty directory of its own, which the caller removes after `close`. */

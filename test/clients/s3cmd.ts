@@ -8,7 +8,6 @@ const program = '/usr/bin/s3cmd';
 
 export const s3cmd: S3Cli = {
   name: 's3cmd',
-  sendsTrailers: false,
   unavailable: () => missingProgram(program),
   open: async (access, scratch) => {
     const configuration = join(scratch, 's3cfg');

@@ -12,7 +12,6 @@ const program = '/usr/bin/s3fs';
 
 export const s3fs: S3Cli = {
   name: 's3fs',
-  sendsTrailers: false,
   unavailable: () => missingProgram(program) ?? withoutFuse(),
   open: async (access, scratch) => {
     const mountPoint = join(scratch, 'mount');

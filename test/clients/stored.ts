@@ -4,7 +4,7 @@ import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { Ceph, ObjectWitness } from '../backends/ceph.ts';
 import type { EndpointUnderTest } from './through-gateway.ts';
 
-/** Asserts that an object is there, encrypted under the promised key, if one is promised. */
+/** Asserts that an object is there, encrypted under the promised key. */
 export async function assertStored(
   ceph: Ceph,
   { expectEncrypted }: EndpointUnderTest,
@@ -13,14 +13,12 @@ export async function assertStored(
 ): Promise<ObjectWitness> {
   const stat = await ceph.stat(bucket, key);
   assert.ok(stat, `nothing is stored as ${bucket}/${key}`);
-  if (expectEncrypted) {
-    assert.equal(stat.encryption?.mode, 'SSE-KMS', `${bucket}/${key} is not encrypted under KMS`);
-    assert.equal(
-      stat.encryption.keyId,
-      expectEncrypted.keyId,
-      `${bucket}/${key} is encrypted under another key`,
-    );
-  }
+  assert.equal(stat.encryption?.mode, 'SSE-KMS', `${bucket}/${key} is not encrypted under KMS`);
+  assert.equal(
+    stat.encryption.keyId,
+    expectEncrypted.keyId,
+    `${bucket}/${key} is encrypted under another key`,
+  );
   return stat;
 }
 

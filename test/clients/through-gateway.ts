@@ -1,24 +1,49 @@
-// The endpoint that the clients are tried against, in one place: what stands between them and the backend.
+// The endpoint that the clients are tried against, in one place: a gateway that injects a default key, in front of Ceph.
 import type { Ceph } from '../backends/ceph.ts';
+import { startGatewayProcess } from '../gateway/gateway-process.ts';
+import { testClient } from '../gateway/setup.ts';
 import type { S3Access } from './s3-cli.ts';
 
 /** An endpoint under test, and what may be expected of it. */
 export interface EndpointUnderTest {
   readonly access: Omit<S3Access, 'bucket'>;
-  /** Whether it takes uploads with trailing checksums. */
-  readonly takesTrailers: boolean;
-  /** The key under which everything must come to lie; undefined where nothing is promised. */
-  readonly expectEncrypted: { readonly keyId: string } | undefined;
+  /** The key under which everything must come to lie. */
+  readonly expectEncrypted: { readonly keyId: string };
   close(): Promise<void>;
 }
 
-/** For now Ceph itself, which shows that the clients and the tests are sound. */
+/**
+ * Starts the gateway, in a process of its own: a client that blocks this one, as a mounted bucket does, must not block it.
+ * Its clients send no encryption header, and Ceph has no default of its own.
+ */
 export async function endpointUnderTest(ceph: Ceph): Promise<EndpointUnderTest> {
-  const { httpsEndpoint: endpoint, caFile, accessKeyId, secretAccessKey, region } = ceph;
+  const [keyId] = ceph.keyIds;
+  const gateway = await startGatewayProcess({
+    backends: [backendOf(ceph)],
+    encryption: [{ name: 'everything', buckets: ['*'], mode: 'inject', keyId }],
+  });
+  const { endpoint, caFile } = gateway;
+  const { accessKeyId, secretAccessKey } = testClient;
   return {
-    access: { endpoint, caFile, accessKeyId, secretAccessKey, region },
-    takesTrailers: ceph.version !== 'pacific',
-    expectEncrypted: undefined,
-    close: async () => {},
+    access: { endpoint, caFile, accessKeyId, secretAccessKey, region: ceph.region },
+    expectEncrypted: { keyId },
+    close: gateway.stop,
+  };
+}
+
+/** Ceph as a backend of the gateway's configuration. Pacific stores a body with trailers as an error. */
+export function backendOf(ceph: Ceph): Record<string, unknown> {
+  return {
+    name: ceph.version,
+    endpoint: ceph.httpsEndpoint,
+    region: ceph.region,
+    addressing: 'path',
+    caFile: ceph.caFile,
+    trailers: ceph.version !== 'pacific',
+    credentials: {
+      provider: 'static',
+      accessKeyId: ceph.accessKeyId,
+      secretAccessKey: ceph.secretAccessKey,
+    },
   };
 }

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { authorize, backendFor, mayRead } from '../../../src/core/policy/access.ts';
+import type { Access } from '../../../src/core/policy/policy.ts';
+import type { Address } from '../../../src/core/s3/address.ts';
+import { operationNamed } from '../../../src/core/s3/operation.ts';
+import { BACKEND, CLIENT } from '../fixture.ts';
+
+const SERVICE: Address = { resource: 'service' };
+const object = (bucket: string): Address => ({ resource: 'object', bucket, key: 'key' });
+
+describe('what a client may do', () => {
+  const TABLE: readonly (readonly [access: Access | 'unsigned', operation: string, allowed: boolean])[] = [
+    ['read-only', 'GetObject', true],
+    ['read-only', 'PutObject', false],
+    ['read-only', 'DeleteObject', false],
+    ['read-only', 'PutBucketPolicy', false],
+    ['read-write', 'GetObject', true],
+    ['read-write', 'PutObject', true],
+    ['read-write', 'CopyObject', true],
+    ['read-write', 'PutBucketEncryption', false],
+    ['read-write', 'UpdateObjectEncryption', false],
+    ['read-write', 'CreateBucket', false],
+    ['admin', 'PutBucketEncryption', true],
+    ['admin', 'CreateSession', false],
+    ['admin', 'PostObject', false],
+    ['unsigned', 'PutObject', true],
+    ['unsigned', 'PutBucketPolicy', false],
+  ];
+  for (const [access, operation, allowed] of TABLE) {
+    test(`${access}: ${operation} is ${allowed ? 'allowed' : 'refused'}`, () => {
+      const client = access === 'unsigned' ? undefined : { ...CLIENT, access };
+      const refusal = authorize(client, operationNamed(operation), object('bucket'));
+      if (allowed) assert.equal(refusal, undefined);
+      else {
+        assert.deepEqual([refusal?.reason, refusal?.status, refusal?.code], ['operation_not_allowed', 403, 'AccessDenied']);
+        assert.equal(refusal?.message, `Access Denied: this client may not use ${operation}.`);
+      }
+    });
+  }
+});
+
+describe('where a client may do it', () => {
+  const client = { ...CLIENT, buckets: ['billing-*', 'shared'] };
+  for (const [bucket, allowed] of [['billing-1', true], ['shared', true], ['shared2', false], ['billing', false]] as const) {
+    test(`${bucket} is ${allowed ? 'open' : 'closed'} to a client of billing-* and shared`, () => {
+      const reason = authorize(client, operationNamed('GetObject'), object(bucket))?.reason;
+      assert.equal(reason, allowed ? undefined : 'bucket_not_allowed');
+      assert.equal(mayRead(client, bucket), allowed);
+    });
+  }
+  test('a list of all buckets is for clients of all buckets', () => {
+    assert.equal(authorize(client, operationNamed('ListBuckets'), SERVICE)?.reason, 'bucket_not_allowed');
+    assert.equal(authorize(CLIENT, operationNamed('ListBuckets'), SERVICE), undefined);
+  });
+  test('a client of no bucket may do nothing', () => {
+    const none = { ...CLIENT, buckets: [] };
+    assert.equal(authorize(none, operationNamed('GetObject'), object('bucket'))?.reason, 'bucket_not_allowed');
+  });
+});
+
+describe('which backend serves a bucket', () => {
+  const finance = { ...BACKEND, name: 'finance', buckets: ['finance-*'] };
+  const rest = { ...BACKEND, name: 'rest', buckets: ['*'] };
+  test('the first that matches', () => {
+    assert.equal(backendFor([finance, rest], object('finance-1'))?.name, 'finance');
+    assert.equal(backendFor([rest, finance], object('finance-1'))?.name, 'rest');
+    assert.equal(backendFor([finance, rest], object('other'))?.name, 'rest');
+  });
+  test('none where none matches', () => assert.equal(backendFor([finance], object('other')), undefined));
+  test('the first of all for what addresses no bucket', () => assert.equal(backendFor([finance, rest], SERVICE)?.name, 'finance'));
+});

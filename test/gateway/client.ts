@@ -1,0 +1,100 @@
+// A minimal S3 client over real sockets for tests that need a request just so. Signed by the independent signer.
+import * as http from 'node:http';
+import * as https from 'node:https';
+import { Sha256 } from '@aws-crypto/sha256-js';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { testClient } from './setup.ts';
+
+/** A request before its signature. */
+export interface PlainRequest {
+  readonly method: string;
+  /** Path and query, encoded. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Buffer | string;
+  /** Value of x-amz-content-sha256; the body's own hash unless given. */
+  readonly payloadHash?: string;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Of an S3 error document. */
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+}
+
+/** Where to send to, and which authority to trust there. */
+export interface Endpoint {
+  readonly endpoint: string;
+  readonly ca?: string;
+  readonly region?: string;
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+}
+
+/** Signs with Signature Version 4 and sends. */
+export async function sendSigned(to: Endpoint, request: PlainRequest): Promise<Answer> {
+  return send(to, { ...request, headers: await signedHeaders(to, request) });
+}
+
+/** The headers of a request with its signature. */
+export async function signedHeaders(to: Endpoint, request: PlainRequest): Promise<Record<string, string>> {
+  const url = new URL(to.endpoint);
+  const signer = new SignatureV4({
+    credentials: to.credentials ?? testClient,
+    region: to.region ?? 'us-east-1',
+    service: 's3',
+    sha256: Sha256,
+    uriEscapePath: false,
+  });
+  const [path = '', query] = request.path.split('?');
+  const headers: Record<string, string> = { host: url.host, ...request.headers };
+  if (request.payloadHash !== undefined) headers['x-amz-content-sha256'] = request.payloadHash;
+  const signed = await signer.sign({
+    method: request.method,
+    protocol: url.protocol,
+    hostname: url.hostname,
+    path,
+    query: Object.fromEntries(new URLSearchParams(query ?? '')),
+    headers,
+    body: request.body,
+  });
+  return signed.headers;
+}
+
+/** Sends a request as it stands. */
+export function send(to: Endpoint, request: PlainRequest): Promise<Answer> {
+  const url = new URL(to.endpoint);
+  const options = {
+    host: '127.0.0.1',
+    port: url.port,
+    method: request.method,
+    path: request.path,
+    headers: request.headers ?? {},
+    agent: false as const,
+  };
+  return new Promise((resolve, reject) => {
+    const take = (message: http.IncomingMessage) => readAnswer(message).then(resolve, reject);
+    const outgoing =
+      url.protocol === 'https:'
+        ? https.request({ ...options, ca: to.ca, servername: 'localhost' }, take)
+        : http.request(options, take);
+    outgoing.on('error', reject);
+    outgoing.end(request.body);
+  });
+}
+
+async function readAnswer(message: http.IncomingMessage): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of message) chunks.push(chunk);
+  const body = Buffer.concat(chunks);
+  const element = (name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(body.toString())?.[1];
+  return {
+    status: message.statusCode ?? 0,
+    headers: message.headers,
+    body,
+    code: element('Code'),
+    message: element('Message')?.replaceAll('&apos;', "'").replaceAll('&quot;', '"'),
+  };
+}

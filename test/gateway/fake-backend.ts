@@ -1,0 +1,96 @@
+// A backend that does what no real one can be made to do: resets, half answers, stalls, lies about encryption.
+import * as http from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** A request that the gateway sent on. */
+export interface ReceivedByBackend {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: http.IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
+  /** The body as far as it came. */
+  readonly body: Buffer;
+  /** Whether the body ended as HTTP says it must: only then would an S3 server store anything. */
+  readonly complete: boolean;
+}
+
+export type Behaviour = (request: http.IncomingMessage, response: http.ServerResponse) => void;
+
+export interface FakeBackend {
+  readonly endpoint: string;
+  /** As configured for the gateway. */
+  readonly backend: Record<string, unknown>;
+  readonly received: readonly ReceivedByBackend[];
+  /** Connections that are open now. */
+  connections(): Promise<number>;
+  /** What the next requests meet. */
+  behave(behaviour: Behaviour): void;
+  close(): Promise<void>;
+}
+
+/** Answers 200 with the headers given, once the body is there. */
+export function answering(status: number, headers: Record<string, string> = {}, body = ''): Behaviour {
+  return (request, response) => {
+    request.resume();
+    request.once('end', () => response.writeHead(status, headers).end(body));
+  };
+}
+
+/** Confirms whatever encryption it is asked for, as S3 does. */
+export const confirming: Behaviour = (request, response) => {
+  const echoed = ['x-amz-server-side-encryption', 'x-amz-server-side-encryption-aws-kms-key-id'];
+  const headers = echoed.flatMap((name) => {
+    const value = request.headers[name];
+    return typeof value === 'string' ? [[name, value] as const] : [];
+  });
+  answering(200, Object.fromEntries(headers))(request, response);
+};
+
+/** Starts one; it confirms encryption until it is told otherwise. */
+export async function startFakeBackend(): Promise<FakeBackend> {
+  let behaviour = confirming;
+  const received: ReceivedByBackend[] = [];
+  const server = http.createServer((request, response) => {
+    record(request, received);
+    behaviour(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    endpoint,
+    backend: {
+      name: 'fake',
+      endpoint,
+      region: 'us-east-1',
+      addressing: 'path',
+      credentials: { provider: 'static', accessKeyId: 'BACKEND', secretAccessKey: 'backend-secret' },
+    },
+    received,
+    connections: () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
+    behave: (next) => {
+      behaviour = next;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function record(request: http.IncomingMessage, received: ReceivedByBackend[]): void {
+  const chunks: Buffer[] = [];
+  request.on('data', (chunk) => chunks.push(chunk));
+  request.on('error', () => {});
+  const { method = '', url: target = '', headers, rawHeaders } = request;
+  request.once('close', () => {
+    received.push({
+      method,
+      target,
+      headers,
+      rawHeaders,
+      body: Buffer.concat(chunks),
+      complete: request.complete,
+    });
+  });
+}

@@ -1,0 +1,59 @@
+// A gateway in this process, for tests that look inside: its metrics and its audit lines.
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadConfiguration } from '../../src/config/load.ts';
+import { type RunningGateway, serve } from '../../src/gateway/serve.ts';
+import { type GatewaySetup, writeSetup } from './setup.ts';
+
+/** A gateway under test. */
+export interface TestGateway {
+  /** `https://localhost:PORT`. */
+  readonly endpoint: string;
+  readonly port: number;
+  readonly plaintextEndpoint: string;
+  readonly plaintextPort: number;
+  readonly caFile: string;
+  readonly ca: string;
+  readonly running: RunningGateway;
+  /** Every audit line so far, oldest first. */
+  auditLines(): Record<string, unknown>[];
+  /** The value of one sample of /metrics, by its full name with labels; 0 where it is not there. */
+  metric(sample: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** Starts a gateway with whatever the setup says. */
+export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
+  const written = writeSetup(setup);
+  const loaded = loadConfiguration(written.file, {});
+  if (loaded.kind === 'faulty') throw new Error(JSON.stringify(loaded.faults, null, 2));
+  const logFile = join(written.folder, 'gateway.log');
+  const logFd = openSync(logFile, 'a');
+  const options = { version: '0.0.0-test', nodeVersion: process.versions.node, logFd };
+  const running = await serve(loaded.configuration, options);
+  const [tls, plaintext] = running.listeners;
+  return {
+    endpoint: `https://localhost:${tls?.port}`,
+    port: tls?.port ?? 0,
+    plaintextEndpoint: `http://localhost:${plaintext?.port}`,
+    plaintextPort: plaintext?.port ?? 0,
+    caFile: written.caFile,
+    ca: written.ca,
+    running,
+    auditLines: () => {
+      running.flushLogSync();
+      const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
+      return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
+    },
+    metric: async (sample) => {
+      const { body } = await running.metrics.exposition();
+      const line = body.split('\n').find((text) => text.startsWith(`${sample} `));
+      return Number(line?.slice(sample.length) ?? 0);
+    },
+    close: async () => {
+      await running.close();
+      closeSync(logFd);
+      written.remove();
+    },
+  };
+}
