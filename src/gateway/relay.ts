@@ -6,7 +6,7 @@ import { type AnswerHead, judgeAnswer, statedEncryption } from '../core/policy/a
 import { BodyRefused, ProvenBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { backendFailure, describeFailure, redirectNotFollowed, unconfirmedEncryption } from './failure.ts';
-import { endResponse } from './respond.ts';
+import { endResponse, hasUnreadBody } from './respond.ts';
 
 /** Sends a request on and relays its answer. Resolves when nothing more will happen to the exchange. */
 export function relay(
@@ -108,7 +108,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     const out = headers.flat();
     out.push('x-s3-kms-gateway-request-id', requestId);
     // What is left of an upload that the backend did not wait for would be read as the next request.
-    if (!request.complete) out.push('connection', 'close');
+    if (hasUnreadBody(request)) out.push('connection', 'close');
     response.writeHead(status, out);
   }
 

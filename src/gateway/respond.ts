@@ -71,10 +71,19 @@ export function sendError(
 ): void {
   const body = errorDocument(error, identity);
   const headers = errorHeaders(error, body, identity);
-  if (!request.complete) headers['connection'] = 'close';
+  if (hasUnreadBody(request)) headers['connection'] = 'close';
   response.writeHead(error.status, headers);
   response.write(request.method === 'HEAD' ? '' : body);
   endResponse(request, response);
+}
+
+/**
+ * Whether some of the request's body is still to come. Node counts a request without a body as complete only after its
+ * handler has run, so its headers are asked too.
+ */
+export function hasUnreadBody(request: IncomingMessage): boolean {
+  const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
+  return !request.complete && (coding !== undefined || Number(length ?? 0) > 0);
 }
 
 /**
@@ -82,7 +91,7 @@ export function sendError(
  * under its eyes; so what it sends is thrown away for a while first.
  */
 export function endResponse(request: IncomingMessage, response: ServerResponse): void {
-  if (request.complete || request.destroyed) {
+  if (!hasUnreadBody(request) || request.destroyed) {
     response.end();
     return;
   }

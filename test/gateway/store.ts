@@ -1,0 +1,56 @@
+// The embedded store as the backend of a gateway under test.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAuthority } from '../../src/demo/authority.ts';
+import { type DemoStore, startStore } from '../../src/demo/store.ts';
+
+export const REGION = 'us-east-1';
+export const DEFAULT_KEY = 'the-default-key';
+export const OTHER_KEY = 'another-allowed-key';
+export const FOREIGN_KEY = 'a-key-the-rule-does-not-know';
+
+/** A store with three keys. */
+export interface StoreBackend {
+  readonly store: DemoStore;
+  /** As configured for the gateway. */
+  readonly backend: Record<string, unknown>;
+  /** To reach it past the gateway. */
+  readonly direct: {
+    readonly endpoint: string;
+    readonly ca: string;
+    readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  };
+  close(): Promise<void>;
+}
+
+/** Starts the store with TLS. */
+export async function startStoreBackend(): Promise<StoreBackend> {
+  const authority = createAuthority(new Date());
+  const folder = mkdtempSync(join(tmpdir(), 's3-kms-gateway-store-'));
+  const caFile = join(folder, 'store-ca.crt');
+  writeFileSync(caFile, authority.certificate);
+  const credentials = { accessKeyId: 'STORE000000000000001', secretAccessKey: 'the-secret-of-the-store' };
+  const store = await startStore({
+    credentials,
+    region: REGION,
+    keyIds: [DEFAULT_KEY, OTHER_KEY, FOREIGN_KEY],
+    tls: authority.issue({ dns: ['localhost'], ipv4: ['127.0.0.1'] }),
+  });
+  return {
+    store,
+    backend: {
+      name: 'store',
+      endpoint: store.endpoint,
+      region: REGION,
+      addressing: 'path',
+      caFile,
+      credentials: { provider: 'static', ...credentials },
+    },
+    direct: { endpoint: store.endpoint, ca: authority.certificate, credentials },
+    close: async () => {
+      await store.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
