@@ -19,11 +19,19 @@ export interface GatewayProcess {
 
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
+/** The environment that the container image sets, so that what is measured is what is shipped. */
+function imageEnvironment(): Record<string, string> {
+  const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
+  const settings = [...dockerfile.matchAll(/^ENV (\w+)=(\S+)$/gm)];
+  return Object.fromEntries(settings.map(([, name, value]) => [name, value]));
+}
+
 /** Starts `serve` and waits until its TLS listener says that it listens. */
 export async function startGatewayProcess(setup: GatewaySetup): Promise<GatewayProcess> {
   const written = writeSetup(setup);
   const child = spawn(process.execPath, [program, 'serve', '--config', written.file], {
     stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...imageEnvironment() },
   });
   const port = await listeningPort(child);
   const pid = child.pid ?? 0;

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, test } from 'node:test';
+import { parse } from 'yaml';
+import { configurationJsonSchema } from '../src/config/json-schema.ts';
+import { parseConfiguration } from '../src/config/load.ts';
+import { createAuthority } from '../src/demo/authority.ts';
+import { createMetrics } from '../src/observe/metrics.ts';
+
+const ROOT = join(import.meta.dirname, '..');
+const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
+const PAGES = globSync(['*.md', 'docs/*.md'], { cwd: ROOT });
+
+describe('what the documents say is so', () => {
+  for (const page of PAGES) {
+    test(`every link of ${page} leads somewhere`, () => {
+      for (const [, target = '', anchor] of read(page).matchAll(/\]\(([^)#\s]*)(?:#([^)]*))?\)/g)) {
+        if (/^https?:/.test(target)) continue;
+        const file = target === '' ? page : join(dirname(page), target);
+        assert.ok(existsSync(join(ROOT, file)), `${target} does not exist`);
+        if (anchor !== undefined)
+          assert.ok(anchorsOf(read(file)).includes(anchor), `${file} has no #${anchor}`);
+      }
+    });
+  }
+
+  test('errors.md names every reason', () => {
+    const [, reasons = ''] = /export type Reason =([\s\S]*?);/.exec(read('src/core/refusal.ts')) ?? [];
+    const names = [...reasons.matchAll(/'(\w+)'/g)].map(([, name = '']) => name);
+    assert.ok(names.length > 20);
+    const text = read('docs/errors.md');
+    assert.deepEqual(
+      names.filter((name) => !text.includes(`\`${name}\``)),
+      [],
+    );
+  });
+
+  test('configuration.md and the example name every key', () => {
+    const names = keysOf(configurationJsonSchema());
+    assert.ok(names.size > 50);
+    for (const file of ['docs/configuration.md', 'deploy/gateway.example.yaml']) {
+      const text = read(file);
+      assert.deepEqual(
+        [...names].filter((name) => !new RegExp(`\\b${name}\\b`).test(text)),
+        [],
+        file,
+      );
+    }
+  });
+
+  test('observability.md names every metric', async () => {
+    const { body } = await createMetrics({ version: '0', nodeVersion: '0' }).exposition();
+    const names = [...body.matchAll(/^# TYPE s3_kms_gateway_(\w+) /gm)].map(([, name = '']) => name);
+    assert.ok(names.length > 10);
+    const text = read('docs/observability.md');
+    assert.deepEqual(
+      names.filter((name) => !text.includes(`| \`${name}\` |`)),
+      [],
+    );
+  });
+
+  test('the functions that the README names stand in the files it names', () => {
+    const rows = [...read('README.md').matchAll(/^\| [^|]+ \| (`[^|]+) \| (\[[^|]+) \| [^|]+ \|$/gm)];
+    assert.ok(rows.length > 10);
+    for (const [, functions = '', files = ''] of rows) {
+      const sources = [...files.matchAll(/\]\(([^)]+)\)/g)].map(([, file = '']) => file);
+      const text = sources.map(read).join('\n');
+      for (const [, name = ''] of functions.matchAll(/`(\w+)`/g)) {
+        assert.ok(
+          new RegExp(`(?:function|const|class) ${name}\\b`).test(text),
+          `no ${name} in ${sources.join(', ')}`,
+        );
+      }
+    }
+  });
+});
+
+describe('configurations that are there to be copied pass the check', () => {
+  const [, readme = ''] = /```yaml\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
+  const map = parse(read('deploy/kubernetes/configmap.yaml')) as { data: Record<string, string> };
+  const texts = {
+    'README.md': readme,
+    'deploy/gateway.example.yaml': read('deploy/gateway.example.yaml'),
+    'deploy/kubernetes/configmap.yaml': map.data['gateway.yaml'] ?? '',
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    test(name, (t) => {
+      const directory = mkdtempSync(join(tmpdir(), 'documents-'));
+      t.after(() => rmSync(directory, { recursive: true }));
+      const result = parseConfiguration(withFiles(text, directory), join(directory, 'gateway.yaml'), {});
+      assert.deepEqual(result.kind === 'faulty' ? result.faults : [], []);
+      assert.deepEqual(result.warnings, []);
+    });
+  }
+});
+
+/** Puts real files in place of those that a configuration names. */
+function withFiles(text: string, directory: string): string {
+  const authority = createAuthority(new Date());
+  const { certificate, key } = authority.issue({ dns: ['localhost'], ipv4: [] });
+  const contents: Readonly<Record<string, string>> = { certificateFile: certificate, keyFile: key };
+  return text.replace(/\b(\w+File): ([^\s,}]+)/g, (_whole, name: string) => {
+    const file = join(directory, name);
+    writeFileSync(file, contents[name] ?? 'secret');
+    return `${name}: ${file}`;
+  });
+}
+
+function keysOf(node: unknown, found: Set<string> = new Set()): Set<string> {
+  if (typeof node !== 'object' || node === null) return found;
+  for (const [name, value] of Object.entries(node)) {
+    if (name === 'properties') for (const key of Object.keys(value as object)) found.add(key);
+    keysOf(value, found);
+  }
+  return found;
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, '')
+      .trim()
+      .replaceAll(' ', '-'),
+  );
+}
