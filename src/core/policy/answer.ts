@@ -1,5 +1,4 @@
 // What may be passed on of a backend's answer: judged from its status and headers, before a byte of its body.
-import type { ForwardVerdict } from '../decide.ts';
 import { isHopByHop, nominatedByConnection } from '../http/hop-by-hop.ts';
 import type { Refusal } from '../refusal.ts';
 import { SSE, usesKms } from '../s3/sse.ts';
@@ -28,7 +27,10 @@ export type AnswerVerdict =
 /** Judges the head of an answer to a request that was sent on. */
 export function judgeAnswer(
   head: AnswerHead,
-  sent: Pick<ForwardVerdict, 'encryption' | 'ifAnswerUnderKms'>,
+  sent: {
+    readonly encryption: { readonly algorithm: string; readonly keyId: string } | undefined;
+    readonly ifAnswerUnderKms: Refusal | undefined;
+  },
 ): AnswerVerdict {
   const stated = statedEncryption(head);
   if (sent.ifAnswerUnderKms && usesKms(stated.algorithm))
@@ -46,11 +48,14 @@ export function statedEncryption(head: AnswerHead): StatedEncryption {
   return { algorithm: headerOf(head, SSE.algorithm), keyId: headerOf(head, SSE.keyId) };
 }
 
+/** S3 and Ceph state a key as it was sent; MinIO, whose keys have plain names, puts `arn:aws:kms:` in front. */
 function confirms(
   stated: StatedEncryption,
   asked: { readonly algorithm: string; readonly keyId: string },
 ): boolean {
-  return stated.algorithm === asked.algorithm && stated.keyId === asked.keyId;
+  if (stated.algorithm !== asked.algorithm) return false;
+  const named = !asked.keyId.startsWith('arn:') && stated.keyId === `arn:aws:kms:${asked.keyId}`;
+  return named || stated.keyId === asked.keyId;
 }
 
 function headerOf(head: AnswerHead, name: string): string | undefined {

@@ -105,7 +105,11 @@ export function judgeEncryption(rule: EncryptionRule, write: EncryptionCase): En
   const { requested, strength } = write;
   if (rule.mode === 'off') return { kind: 'as-sent' };
   const weak = refuseWeakChannel(rule.algorithm, strength);
-  if (write.operation.encryption === 'inherits') return weak ? refused(weak) : { kind: 'as-sent' };
+  if (write.operation.encryption === 'inherits') {
+    if (requested.customerKey && rule.otherEncryption !== 'allow')
+      return refused(refusals.customerKeyNotAllowed(rule.name));
+    return weak ? refused(weak) : { kind: 'as-sent' };
+  }
   const other = judgeOtherEncryption(rule, requested);
   if (other) return other;
   return weak ? refused(weak) : orderKms(rule, write);
@@ -205,7 +209,11 @@ function completeContext(rule: EncryptionRule, write: EncryptionCase): Completed
   const given: EncryptionContext | undefined =
     sent === undefined ? new Map() : parseEncryptionContext(sent, write.contextBytes);
   if (!given) return { kind: 'refused', refusal: refusals.contextInvalid() };
-  const arn = s3Arn(write.partition, write.bucket, rule.bucketKey ? undefined : write.key);
+  const arn = s3Arn(
+    write.partition,
+    write.bucket,
+    rule.bucketKey && rule.algorithm === 'aws:kms' ? undefined : write.key,
+  );
   if (given.has(ARN_KEY) && given.get(ARN_KEY) !== arn) {
     return { kind: 'refused', refusal: refusals.contextArnMismatch() };
   }

@@ -28,5 +28,6 @@ export function matchesKeyId(pattern: string, keyId: string): boolean {
   if (!pattern.startsWith('arn:')) return !keyId.startsWith('arn:') && matchesPattern(pattern, keyId);
   const wanted = pattern.split(':');
   const given = keyId.split(':');
+  if (given[5]?.startsWith('alias/')) return false;
   return wanted.length === given.length && wanted.every((field, i) => matchesPattern(field, given[i] ?? ''));
 }

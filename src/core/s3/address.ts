@@ -35,10 +35,11 @@ function refused(refusal: Refusal): Addressed {
 
 function hostnameOf(host: string): string | undefined {
   const match = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.exec(host);
-  return match?.[1]?.toLowerCase();
+  return match?.[1]?.toLowerCase().replace(/\.$/, '');
 }
 
 function bucketOfHost(hostname: string, domains: readonly string[]): string | undefined {
+  if (domains.includes(hostname)) return undefined;
   const matching = domains.filter((domain) => hostname.endsWith(`.${domain}`));
   const longest = matching.sort((a, b) => b.length - a.length)[0];
   return longest === undefined ? undefined : hostname.slice(0, -longest.length - 1);

@@ -72,7 +72,8 @@ export function routeOperation(
 ): Routed {
   const rows = ROUTES.get(`${method} ${resource}`);
   if (!rows) return refused(refusals.methodNotAllowed(method, resource));
-  const query = routingQuery(parameters);
+  // A preflight asks for the URL of the request to come, query included; S3 reads none of it.
+  const query = method === 'OPTIONS' ? [] : routingQuery(parameters);
   const repeated = firstRepeated(query);
   if (repeated !== undefined)
     return refused(refusals.ambiguous(`the query parameter ${repeated} is repeated`));

@@ -210,7 +210,9 @@ function resource({ target, hostedBucket }: SignedMessage): string {
   const signed = target.parameters.filter(({ name }) => SIGNED_PARAMETERS.has(name));
   const query = signed
     .sort((a, b) => compare(a.name, b.name))
-    .map(({ name, value }) => (value === '' ? name : `${name}=${value}`))
+    .map(({ name, value }) =>
+      value === '' ? name : `${name}=${Buffer.from(value, 'utf8').toString('latin1')}`,
+    )
     .join('&');
   const path = hostedBucket === undefined ? target.rawPath : `/${hostedBucket}${target.rawPath}`;
   return query === '' ? path : `${path}?${query}`;

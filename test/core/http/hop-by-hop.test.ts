@@ -3,7 +3,16 @@ import { describe, test } from 'node:test';
 import { isHopByHop, nominatedByConnection } from '../../../src/core/http/hop-by-hop.ts';
 
 describe('hop-by-hop headers', () => {
-  for (const name of ['connection', 'keep-alive', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'proxy-authorization', 'proxy-connection']) {
+  for (const name of [
+    'connection',
+    'keep-alive',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+    'proxy-authorization',
+    'proxy-connection',
+  ]) {
     test(`${name} is one`, () => assert.equal(isHopByHop(name, new Set()), true));
   }
   for (const name of ['host', 'content-length', 'range', 'x-amz-date', 'authorization']) {

@@ -12,7 +12,11 @@ import {
 import { escapeBytes } from '../fixture.ts';
 
 describe('a request target', () => {
-  const READ: readonly (readonly [raw: string, rawPath: string, parameters: readonly (readonly [string, string])[]])[] = [
+  const READ: readonly (readonly [
+    raw: string,
+    rawPath: string,
+    parameters: readonly (readonly [string, string])[],
+  ])[] = [
     ['/', '/', []],
     ['/?', '/', []],
     ['/bucket/key', '/bucket/key', []],
@@ -22,7 +26,14 @@ describe('a request target', () => {
     ['/b/k?acl', '/b/k', [['acl', '']]],
     ['/b/k?acl=', '/b/k', [['acl', '']]],
     ['/b/k%3Facl', '/b/k%3Facl', []],
-    ['/b/k?a=1&a=2', '/b/k', [['a', '1'], ['a', '2']]],
+    [
+      '/b/k?a=1&a=2',
+      '/b/k',
+      [
+        ['a', '1'],
+        ['a', '2'],
+      ],
+    ],
     ['/b/k?a=b=c', '/b/k', [['a', 'b=c']]],
     ['/b/k?a?b', '/b/k', [['a?b', '']]],
     ['/b/k?a+b=c+d', '/b/k', [['a b', 'c d']]],
@@ -35,7 +46,10 @@ describe('a request target', () => {
   ];
   for (const [raw, rawPath, parameters] of READ) {
     test(`reads ${raw}`, () => {
-      assert.deepEqual(parseTarget(raw), { rawPath, parameters: parameters.map(([name, value]) => ({ name, value })) });
+      assert.deepEqual(parseTarget(raw), {
+        rawPath,
+        parameters: parameters.map(([name, value]) => ({ name, value })),
+      });
     });
   }
 
@@ -106,10 +120,9 @@ describe('percent-encoding', () => {
   test('decodes once', () => assert.equal(decodeComponent('%252F'), '%2F'));
 
   test('of a query is undone by parsing it', () => {
-    const parameters = fc.array(fc.record(
-        { name: text.filter((name) => name !== ''), value: text },
-        { noNullPrototype: true },
-      ));
+    const parameters = fc.array(
+      fc.record({ name: text.filter((name) => name !== ''), value: text }, { noNullPrototype: true }),
+    );
     fc.assert(
       fc.property(parameters, (expected) => {
         assert.deepEqual(parseTarget(`/?${formatQuery(expected)}`)?.parameters, expected);

@@ -33,7 +33,10 @@ describe('what a client may do', () => {
       const refusal = authorize(client, operationNamed(operation), object('bucket'));
       if (allowed) assert.equal(refusal, undefined);
       else {
-        assert.deepEqual([refusal?.reason, refusal?.status, refusal?.code], ['operation_not_allowed', 403, 'AccessDenied']);
+        assert.deepEqual(
+          [refusal?.reason, refusal?.status, refusal?.code],
+          ['operation_not_allowed', 403, 'AccessDenied'],
+        );
         assert.equal(refusal?.message, `Access Denied: this client may not use ${operation}.`);
       }
     });
@@ -42,7 +45,12 @@ describe('what a client may do', () => {
 
 describe('where a client may do it', () => {
   const client = { ...CLIENT, buckets: ['billing-*', 'shared'] };
-  for (const [bucket, allowed] of [['billing-1', true], ['shared', true], ['shared2', false], ['billing', false]] as const) {
+  for (const [bucket, allowed] of [
+    ['billing-1', true],
+    ['shared', true],
+    ['shared2', false],
+    ['billing', false],
+  ] as const) {
     test(`${bucket} is ${allowed ? 'open' : 'closed'} to a client of billing-* and shared`, () => {
       const reason = authorize(client, operationNamed('GetObject'), object(bucket))?.reason;
       assert.equal(reason, allowed ? undefined : 'bucket_not_allowed');
@@ -55,7 +63,10 @@ describe('where a client may do it', () => {
   });
   test('a client of no bucket may do nothing', () => {
     const none = { ...CLIENT, buckets: [] };
-    assert.equal(authorize(none, operationNamed('GetObject'), object('bucket'))?.reason, 'bucket_not_allowed');
+    assert.equal(
+      authorize(none, operationNamed('GetObject'), object('bucket'))?.reason,
+      'bucket_not_allowed',
+    );
   });
 });
 
@@ -68,5 +79,6 @@ describe('which backend serves a bucket', () => {
     assert.equal(backendFor([finance, rest], object('other'))?.name, 'rest');
   });
   test('none where none matches', () => assert.equal(backendFor([finance], object('other')), undefined));
-  test('the first of all for what addresses no bucket', () => assert.equal(backendFor([finance, rest], SERVICE)?.name, 'finance'));
+  test('the first of all for what addresses no bucket', () =>
+    assert.equal(backendFor([finance, rest], SERVICE)?.name, 'finance'));
 });

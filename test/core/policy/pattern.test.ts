@@ -42,7 +42,10 @@ describe('a pattern', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*'), maxLength: 8 });
     fc.assert(
       fc.property(letters, fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 8 }), (pattern, text) => {
-        assert.equal(matchesPattern(pattern, text), new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(text));
+        assert.equal(
+          matchesPattern(pattern, text),
+          new RegExp(`^${pattern.replaceAll('*', '.*')}$`).test(text),
+        );
       }),
       { numRuns: 2000 },
     );

@@ -84,7 +84,9 @@ describe('what a request addresses', () => {
   });
 
   test('any key comes out as it was encoded', () => {
-    const key = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 }).filter((one) => !one.includes('\0'));
+    const key = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 60 })
+      .filter((one) => !one.includes('\0'));
     fc.assert(
       fc.property(key, (one) => {
         assert.deepEqual(read('10.0.0.1', `/bucket/${encodePath(one)}`), ['bucket', one]);
@@ -105,8 +107,28 @@ describe('bucket names', () => {
     test(`${name} is one`, () => assert.equal(isBucketName(name), true));
   }
   const NONE = [
-    '', 'ab', 'a'.repeat(64), 'Abc', 'a_b', '-ab', 'ab-', '.ab', 'ab.', 'a..b', '192.168.1.1', 'xn--abc', 'sthree-abc',
-    'x-s3alias', 'x--ol-s3', 'x--usw2-az1--x-s3', 'x--xa-s3', 'x--table-s3', 'x.mrap', '.minio.sys', 'a/b', 'a\n',
+    '',
+    'ab',
+    'a'.repeat(64),
+    'Abc',
+    'a_b',
+    '-ab',
+    'ab-',
+    '.ab',
+    'ab.',
+    'a..b',
+    '192.168.1.1',
+    'xn--abc',
+    'sthree-abc',
+    'x-s3alias',
+    'x--ol-s3',
+    'x--usw2-az1--x-s3',
+    'x--xa-s3',
+    'x--table-s3',
+    'x.mrap',
+    '.minio.sys',
+    'a/b',
+    'a\n',
   ];
   for (const name of NONE) {
     test(`${JSON.stringify(name)} is none`, () => assert.equal(isBucketName(name), false));

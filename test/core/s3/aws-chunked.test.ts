@@ -43,24 +43,39 @@ describe('a body in aws-chunked framing', () => {
   test('without signatures: chunks, a trailer, the end', () => {
     assert.deepEqual(whole('5\r\nhello\r\n6\r\n world\r\n0\r\nx-amz-checksum-crc32:DUoRhQ==\r\n\r\n'), {
       events: [
-        'chunk 5 -', 'data hello', 'chunk-end', 'chunk 6 -', 'data  world', 'chunk-end', 'chunk 0 -', 'chunk-end',
-        'trailer x-amz-checksum-crc32: DUoRhQ==', 'end',
+        'chunk 5 -',
+        'data hello',
+        'chunk-end',
+        'chunk 6 -',
+        'data  world',
+        'chunk-end',
+        'chunk 0 -',
+        'chunk-end',
+        'trailer x-amz-checksum-crc32: DUoRhQ==',
+        'end',
       ],
       done: true,
     });
   });
 
   test('with signatures, and none of a trailer', () => {
-    assert.deepEqual(whole(`2;chunk-signature=${SIGNATURE}\r\nab\r\n0;chunk-signature=${SIGNATURE}\r\n\r\n`, true), {
-      events: [`chunk 2 ${SIGNATURE}`, 'data ab', 'chunk-end', `chunk 0 ${SIGNATURE}`, 'chunk-end', 'end'],
-      done: true,
-    });
+    assert.deepEqual(
+      whole(`2;chunk-signature=${SIGNATURE}\r\nab\r\n0;chunk-signature=${SIGNATURE}\r\n\r\n`, true),
+      {
+        events: [`chunk 2 ${SIGNATURE}`, 'data ab', 'chunk-end', `chunk 0 ${SIGNATURE}`, 'chunk-end', 'end'],
+        done: true,
+      },
+    );
   });
 
   test('with a signed trailer and the bare line feed of the AWS examples', () => {
     const body = `0;chunk-signature=${SIGNATURE}\r\nx-amz-checksum-crc32c:sOO8/Q==\n\r\nx-amz-trailer-signature:${SIGNATURE}\r\n\r\n`;
     assert.deepEqual(whole(body, true).events, [
-      `chunk 0 ${SIGNATURE}`, 'chunk-end', 'trailer x-amz-checksum-crc32c: sOO8/Q==', `trailer x-amz-trailer-signature: ${SIGNATURE}`, 'end',
+      `chunk 0 ${SIGNATURE}`,
+      'chunk-end',
+      'trailer x-amz-checksum-crc32c: sOO8/Q==',
+      `trailer x-amz-trailer-signature: ${SIGNATURE}`,
+      'end',
     ]);
   });
 
@@ -123,7 +138,17 @@ describe('a malformed body', () => {
       assert.equal(events.at(-1), 'malformed');
       assert.equal(events.filter((event) => event === 'malformed').length, 1);
       const bytes = Buffer.from(body, 'latin1');
-      assert.deepEqual(decode(split(bytes, bytes.map((_, i) => i)), false), { events, done }, 'byte by byte');
+      assert.deepEqual(
+        decode(
+          split(
+            bytes,
+            bytes.map((_, i) => i),
+          ),
+          false,
+        ),
+        { events, done },
+        'byte by byte',
+      );
     });
   }
 
@@ -144,14 +169,21 @@ describe('a malformed body', () => {
 });
 
 function split(bytes: Uint8Array, places: Iterable<number>): Uint8Array[] {
-  const cuts = [...new Set([0, ...places, bytes.length])].filter((place) => place <= bytes.length).sort((a, b) => a - b);
+  const cuts = [...new Set([0, ...places, bytes.length])]
+    .filter((place) => place <= bytes.length)
+    .sort((a, b) => a - b);
   return cuts.slice(1).map((cut, i) => bytes.subarray(cuts[i] ?? 0, cut));
 }
 
 const body = fc
   .record({
-    chunks: fc.array(fc.string({ unit: fc.constantFrom('\r', '\n', '0', 'a', ';', '\u00ff'), minLength: 1, maxLength: 20 }), { maxLength: 4 }),
-    trailers: fc.array(fc.constantFrom('x-amz-checksum-crc32:AAAAAA==\r\n', 'a:b\n\r\n', 'a: \r\n'), { maxLength: 3 }),
+    chunks: fc.array(
+      fc.string({ unit: fc.constantFrom('\r', '\n', '0', 'a', ';', '\u00ff'), minLength: 1, maxLength: 20 }),
+      { maxLength: 4 },
+    ),
+    trailers: fc.array(fc.constantFrom('x-amz-checksum-crc32:AAAAAA==\r\n', 'a:b\n\r\n', 'a: \r\n'), {
+      maxLength: 3,
+    }),
     signed: fc.boolean(),
   })
   .map(({ chunks, trailers, signed }) => {
@@ -209,7 +241,10 @@ describe('any valid body', () => {
 
 describe('any bytes at all', () => {
   test('give the same events however they are split, and never throw', () => {
-    const noise = fc.string({ unit: fc.constantFrom('0', '1', '5', 'a', ':', ';', '\r', '\n', '\r\n', '0\r\n'), maxLength: 40 });
+    const noise = fc.string({
+      unit: fc.constantFrom('0', '1', '5', 'a', ':', ';', '\r', '\n', '\r\n', '0\r\n'),
+      maxLength: 40,
+    });
     fc.assert(
       fc.property(noise, fc.array(fc.nat({ max: 80 }), { maxLength: 8 }), (text, places) => {
         const bytes = Buffer.from(text, 'latin1');

@@ -5,7 +5,12 @@ import { formatCopySource, parseCopySource } from '../../../src/core/s3/copy-sou
 import { wire } from '../fixture.ts';
 
 describe('x-amz-copy-source', () => {
-  const READ: readonly (readonly [header: string, key: string, versionId: string | undefined, sent: string])[] = [
+  const READ: readonly (readonly [
+    header: string,
+    key: string,
+    versionId: string | undefined,
+    sent: string,
+  ])[] = [
     ['bucket/key', 'key', undefined, 'bucket/key'],
     ['/bucket/key', 'key', undefined, 'bucket/key'],
     ['bucket/a/b', 'a/b', undefined, 'bucket/a/b'],
@@ -21,7 +26,12 @@ describe('x-amz-copy-source', () => {
     ['bucket/key?versionId=v1', 'key', 'v1', 'bucket/key?versionId=v1'],
     ['bucket/a%20b/%C3%A9%3Fx?versionId=v1', 'a b/é?x', 'v1', 'bucket/a%20b/%C3%A9%3Fx?versionId=v1'],
     ['bucket/key%3FversionId=v1', 'key?versionId=v1', undefined, 'bucket/key%3FversionId%3Dv1'],
-    ['bucket/key%3FversionId=v1?versionId=v2', 'key?versionId=v1', 'v2', 'bucket/key%3FversionId%3Dv1?versionId=v2'],
+    [
+      'bucket/key%3FversionId=v1?versionId=v2',
+      'key?versionId=v1',
+      'v2',
+      'bucket/key%3FversionId%3Dv1?versionId=v2',
+    ],
     ['bucket/k?versionId=v1&acl', 'k', 'v1&acl', 'bucket/k?versionId=v1%26acl'],
   ];
   for (const [header, key, versionId, sent] of READ) {
@@ -56,7 +66,9 @@ describe('x-amz-copy-source', () => {
   }
 
   test('means the same after it has been written afresh', () => {
-    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }).filter((one) => !one.includes('\0'));
+    const text = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 40 })
+      .filter((one) => !one.includes('\0'));
     fc.assert(
       fc.property(text, fc.option(text, { nil: undefined }), (key, versionId) => {
         const source = { bucket: 'bucket', key, versionId };

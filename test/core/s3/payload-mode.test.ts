@@ -5,8 +5,10 @@ import { payloadModeOf } from '../../../src/core/s3/payload-mode.ts';
 const HEX = '0123456789abcdef'.repeat(4);
 
 describe('x-amz-content-sha256', () => {
-  test('a lower-case SHA-256 is literal', () => assert.deepEqual(payloadModeOf(HEX), { kind: 'literal', sha256: HEX }));
-  test('UNSIGNED-PAYLOAD is unsigned', () => assert.deepEqual(payloadModeOf('UNSIGNED-PAYLOAD'), { kind: 'unsigned' }));
+  test('a lower-case SHA-256 is literal', () =>
+    assert.deepEqual(payloadModeOf(HEX), { kind: 'literal', sha256: HEX }));
+  test('UNSIGNED-PAYLOAD is unsigned', () =>
+    assert.deepEqual(payloadModeOf('UNSIGNED-PAYLOAD'), { kind: 'unsigned' }));
 
   const CHUNKED = [
     ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', 'none', true],
@@ -22,8 +24,17 @@ describe('x-amz-content-sha256', () => {
   }
 
   const UNKNOWN = [
-    '', HEX.toUpperCase(), HEX.slice(1), `${HEX}0`, `${HEX}\n`, 'unsigned-payload', 'UNSIGNED-PAYLOAD ',
-    'STREAMING-UNSIGNED-PAYLOAD', 'STREAMING-AWS4-HMAC-SHA256-EVENTS', 'toString', 'ＵNSIGNED-PAYLOAD',
+    '',
+    HEX.toUpperCase(),
+    HEX.slice(1),
+    `${HEX}0`,
+    `${HEX}\n`,
+    'unsigned-payload',
+    'UNSIGNED-PAYLOAD ',
+    'STREAMING-UNSIGNED-PAYLOAD',
+    'STREAMING-AWS4-HMAC-SHA256-EVENTS',
+    'toString',
+    'ＵNSIGNED-PAYLOAD',
   ];
   for (const value of UNKNOWN) {
     test(`${JSON.stringify(value)} is nothing S3 knows`, () => assert.equal(payloadModeOf(value), undefined));

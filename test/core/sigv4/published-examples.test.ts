@@ -1,7 +1,14 @@
 // The worked examples of AWS's documentation, intermediate by intermediate.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { headerClaim, parseTarget, queryClaim, SigningKeys, sign, verifySigV4 } from '../../../src/core/index.ts';
+import {
+  headerClaim,
+  parseTarget,
+  queryClaim,
+  SigningKeys,
+  sign,
+  verifySigV4,
+} from '../../../src/core/index.ts';
 import type { SigV4Claim } from '../../../src/core/sigv4/claim.ts';
 import { sha256Hex } from '../../../src/core/sigv4/digest.ts';
 import { deriveSigningKey } from '../../../src/core/sigv4/signing-key.ts';
@@ -187,7 +194,9 @@ describe('Signature Version 4, as the S3 API reference computes it', () => {
         },
       );
       const authorization = new Map(signed).get('authorization') ?? '';
-      assert.ok(authorization.endsWith(`SignedHeaders=${example.signedHeaders}, Signature=${example.signature}`));
+      assert.ok(
+        authorization.endsWith(`SignedHeaders=${example.signedHeaders}, Signature=${example.signature}`),
+      );
     });
   }
 });

@@ -4,14 +4,24 @@ import {
   headerClaim,
   parseTarget,
   queryClaim,
-  type ReceivedHeaders,
+  ReceivedHeaders,
+  type Refusal,
   SigningKeys,
   verifySigV4,
 } from '../../../src/core/index.ts';
-import type { Refusal } from '../../../src/core/index.ts';
 import { parseAmzDate, parseHttpDate } from '../../../src/core/sigv4/amz-date.ts';
 import { canonicalHeaderValue, canonicalQuery } from '../../../src/core/sigv4/canonical-request.ts';
-import { CLIENT, EMPTY_HASH, headersOf, httpRequest, NOW, oracle, type Query, queryString, REGION } from '../fixture.ts';
+import {
+  CLIENT,
+  EMPTY_HASH,
+  headersOf,
+  httpRequest,
+  NOW,
+  oracle,
+  type Query,
+  queryString,
+  REGION,
+} from '../fixture.ts';
 
 const HEX = 'a'.repeat(64);
 const SCOPE = '20261123/eu-central-1/s3/aws4_request';
@@ -30,7 +40,11 @@ function claimed(authorization: string, more: Record<string, string> = {}): Refu
 }
 
 function header(parts: { credential?: string; signed?: string; signature?: string } = {}): string {
-  const { credential = `${CLIENT.accessKeyId}/${SCOPE}`, signed = 'host;x-amz-date', signature = HEX } = parts;
+  const {
+    credential = `${CLIENT.accessKeyId}/${SCOPE}`,
+    signed = 'host;x-amz-date',
+    signature = HEX,
+  } = parts;
   return `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${signed}, Signature=${signature}`;
 }
 
@@ -38,7 +52,10 @@ describe('reading the Authorization header', () => {
   const ACCEPTED: readonly (readonly [what: string, text: string])[] = [
     ['spaces after the commas', header()],
     ['no spaces', header().replaceAll(', ', ',')],
-    ['components in another order', `AWS4-HMAC-SHA256 Signature=${HEX},SignedHeaders=host,Credential=A/${SCOPE}`],
+    [
+      'components in another order',
+      `AWS4-HMAC-SHA256 Signature=${HEX},SignedHeaders=host,Credential=A/${SCOPE}`,
+    ],
     ['an access key with slashes', header({ credential: `a/b/c/${SCOPE}` })],
   ];
   for (const [what, text] of ACCEPTED) {
@@ -219,7 +236,7 @@ describe('reading a presigned URL', () => {
     [
       'another form of date',
       { 'X-Amz-Date': '2026-11-23' },
-      'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"',
+      "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"",
     ],
     [
       'a scope of another day',
@@ -255,7 +272,10 @@ async function signedAt(
     form === 'header'
       ? await signer.sign(request, { signingDate: date })
       : await signer.presign(request, { signingDate: date, expiresIn });
-  return { target: signed.path + queryString((signed.query ?? {}) as Query), headers: headersOf(signed.headers) };
+  return {
+    target: signed.path + queryString((signed.query ?? {}) as Query),
+    headers: headersOf(signed.headers),
+  };
 }
 
 interface SignedOptions {
@@ -331,8 +351,15 @@ describe('what a signature must cover', () => {
   for (const form of ['header', 'query'] as const) {
     test(`refuses an x-amz-* header that is not signed (${form})`, async () => {
       const { target, headers } = await signedAt(NOW, form);
-      const fields = [...headers.fields, { name: 'x-amz-acl', value: 'public-read' }, { name: 'x-amz-tagging', value: 'a=b' }];
-      const refusal = verdict(form, { target, headers: new (headers.constructor as typeof ReceivedHeaders)(fields) });
+      const fields = [
+        ...headers.fields,
+        { name: 'x-amz-acl', value: 'public-read' },
+        { name: 'x-amz-tagging', value: 'a=b' },
+      ];
+      const refusal = verdict(form, {
+        target,
+        headers: new ReceivedHeaders(fields),
+      });
       assert.deepEqual([refusal?.status, refusal?.code], [403, 'AccessDenied']);
       assert.equal(refusal?.message, 'There were headers present in the request which were not signed');
       assert.deepEqual(refusal?.details, [['HeadersNotSigned', 'x-amz-acl, x-amz-tagging']]);
@@ -341,7 +368,10 @@ describe('what a signature must cover', () => {
     test(`refuses when a signed header is gone (${form})`, async () => {
       const { target, headers } = await signedAt(NOW, form, { headers: { range: 'bytes=0-1' } });
       const fields = headers.fields.filter(({ name }) => name !== 'range');
-      const refusal = verdict(form, { target, headers: new (headers.constructor as typeof ReceivedHeaders)(fields) });
+      const refusal = verdict(form, {
+        target,
+        headers: new ReceivedHeaders(fields),
+      });
       assert.equal(refusal?.code, 'SignatureDoesNotMatch');
     });
   }
@@ -349,7 +379,7 @@ describe('what a signature must cover', () => {
   test('lets a presigned request carry x-amz-content-sha256 unsigned', async () => {
     const { target, headers } = await signedAt(NOW, 'query');
     const fields = [...headers.fields, { name: 'x-amz-content-sha256', value: EMPTY_HASH }];
-    assert.equal(verdict('query', { target, headers: new (headers.constructor as typeof ReceivedHeaders)(fields) }), undefined);
+    assert.equal(verdict('query', { target, headers: new ReceivedHeaders(fields) }), undefined);
   });
 });
 
@@ -371,17 +401,29 @@ describe('who signs, and where', () => {
   });
 
   test('refuses a signature made with another secret, and shows what it was held against', async () => {
-    const refusal = verdict('header', await signedAt(NOW, 'header'), { secretAccessKey: 'x', sessionToken: undefined });
+    const refusal = verdict('header', await signedAt(NOW, 'header'), {
+      secretAccessKey: 'x',
+      sessionToken: undefined,
+    });
     assert.deepEqual([refusal?.status, refusal?.code], [403, 'SignatureDoesNotMatch']);
     assert.deepEqual(
       refusal?.details.map(([name]) => name),
-      ['AWSAccessKeyId', 'StringToSign', 'SignatureProvided', 'StringToSignBytes', 'CanonicalRequest', 'CanonicalRequestBytes'],
+      [
+        'AWSAccessKeyId',
+        'StringToSign',
+        'SignatureProvided',
+        'StringToSignBytes',
+        'CanonicalRequest',
+        'CanonicalRequestBytes',
+      ],
     );
   });
 
   test('refuses an unknown access key even where its signature would hold for nobody', async () => {
     const forged = oracle({ accessKeyId: 'NOBODY', secretAccessKey: 'nobody' });
-    const signed = await forged.sign(httpRequest({ method: 'GET', path: '/bucket/key' }), { signingDate: NOW });
+    const signed = await forged.sign(httpRequest({ method: 'GET', path: '/bucket/key' }), {
+      signingDate: NOW,
+    });
     const target = parseTarget('/bucket/key');
     const headers = headersOf(signed.headers);
     const claim = headerClaim(headers);
@@ -408,7 +450,16 @@ describe('who signs, and where', () => {
 describe('dates', () => {
   test('reads yyyymmddThhmmssZ and nothing else', () => {
     assert.equal(parseAmzDate('20261123T120000Z')?.getTime(), NOW.getTime());
-    for (const text of ['', '20261123', '20261123T120000', '2026-11-23T12:00:00Z', '20260230T000000Z', '20261123T240000Z', ' 20261123T120000Z', '20261123T120000Z\n']) {
+    for (const text of [
+      '',
+      '20261123',
+      '20261123T120000',
+      '2026-11-23T12:00:00Z',
+      '20260230T000000Z',
+      '20261123T240000Z',
+      ' 20261123T120000Z',
+      '20261123T120000Z\n',
+    ]) {
       assert.equal(parseAmzDate(text), undefined, JSON.stringify(text));
     }
   });
@@ -417,7 +468,14 @@ describe('dates', () => {
     for (const zone of ['GMT', 'UTC', '+0000', '-0000']) {
       assert.equal(parseHttpDate(`Mon, 23 Nov 2026 12:00:00 ${zone}`)?.getTime(), NOW.getTime(), zone);
     }
-    for (const text of ['', 'Mon, 23 Nov 2026 12:00:00', 'Mon, 23 Nov 2026 12:00:00 CET', 'Mon, 23 Nov 2026 12:00:00 +0100', '2026-11-23T12:00:00Z', 'Mon, 99 Nov 2026 12:00:00 GMT']) {
+    for (const text of [
+      '',
+      'Mon, 23 Nov 2026 12:00:00',
+      'Mon, 23 Nov 2026 12:00:00 CET',
+      'Mon, 23 Nov 2026 12:00:00 +0100',
+      '2026-11-23T12:00:00Z',
+      'Mon, 99 Nov 2026 12:00:00 GMT',
+    ]) {
       assert.equal(parseHttpDate(text), undefined, text);
     }
   });
@@ -455,6 +513,7 @@ describe('canonical forms', () => {
     [['a', ''], 'a,'],
   ];
   for (const [values, canonical] of VALUES) {
-    test(`the header value ${JSON.stringify(values)}`, () => assert.equal(canonicalHeaderValue(values), canonical));
+    test(`the header value ${JSON.stringify(values)}`, () =>
+      assert.equal(canonicalHeaderValue(values), canonical));
   }
 });
