@@ -50,7 +50,7 @@ function buildCredentials(
   files: Files,
   report: Report,
 ): CredentialsSpec {
-  if (section.provider === 'default') return section;
+  if (section.provider === 'default' || section.provider === 'none') return section;
   if (section.provider === 'assume-role') return { ...section, externalId: section.externalId };
   const { provider, accessKeyId } = section;
   return { provider, accessKeyId, ...buildSecrets({ path, value: section }, files, report) };

@@ -33,6 +33,8 @@ export interface ListenerConfiguration extends Address {
   /** CIDR ranges, each with its prefix length. */
   readonly trustedProxies: readonly string[];
   readonly authentication: 'signature' | 'none';
+  /** `preserve`: requests go on as they came, under the client's own signature. */
+  readonly signing: 'replace' | 'preserve';
 }
 
 /** Certificates and keys of a listener, as PEM text. */
@@ -56,6 +58,7 @@ export interface BackendConfiguration extends Backend {
 /** Where the credentials for a backend come from. */
 export type CredentialsSpec =
   | { readonly provider: 'default' }
+  | { readonly provider: 'none' }
   | {
       readonly provider: 'static';
       readonly accessKeyId: string;

@@ -30,6 +30,7 @@ export function credentialsProvider(
   region: string,
   onFailure: (error: Error) => void = () => {},
 ): CredentialSource {
+  if (spec.provider === 'none') return { current: () => undefined, ready: async () => {}, close: () => {} };
   if (spec.provider !== 'static') {
     const what = spec.provider === 'default' ? 'the default chain' : `the role ${spec.roleArn}`;
     return refreshingSource(fetchFromAws(spec, region), what, onFailure);
@@ -39,7 +40,7 @@ export function credentialsProvider(
   return { current: () => credentials, ready: async () => {}, close: () => {} };
 }
 
-type AwsSpec = Exclude<CredentialsSpec, { readonly provider: 'static' }>;
+type AwsSpec = Exclude<CredentialsSpec, { readonly provider: 'static' | 'none' }>;
 
 function fetchFromAws(spec: AwsSpec, region: string): FetchCredentials {
   let provider: Promise<(properties: Record<string, unknown>) => Promise<FetchedCredentials>> | undefined;

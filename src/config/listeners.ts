@@ -35,7 +35,7 @@ function buildListener(
   files: Files,
   report: Report,
 ): ListenerConfiguration {
-  const { address, tls, trustedProxies, authentication } = section;
+  const { address, tls, trustedProxies, authentication, signing } = section;
   return {
     name: section.name ?? formatAddress(address),
     host: address.host,
@@ -44,6 +44,7 @@ function buildListener(
     secure: tls !== undefined || section.secure,
     trustedProxies,
     authentication,
+    signing,
   };
 }
 
@@ -78,6 +79,13 @@ function checkTransport(listener: ListenerSection, path: ConfigurationPath, repo
 }
 
 function checkTrust(listener: ListenerSection, path: ConfigurationPath, report: Report): void {
+  if (listener.signing === 'preserve' && listener.authentication === 'none') {
+    report.fault(
+      [...path, 'authentication'],
+      'is none, but unsigned requests that are not signed here either reach the backend anonymously',
+      'Take it out, or set signing: replace.',
+    );
+  }
   if (listener.authentication === 'none' && !isLoopback(listener.address.host)) {
     report.warning(
       [...path, 'authentication'],

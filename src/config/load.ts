@@ -12,7 +12,13 @@ import { type ConfigurationPath, type Fault, formatPath, type Report } from './f
 import { type Files, filesBeside, reason } from './files.ts';
 import { describeIssue, readProblem } from './issue.ts';
 import { buildListeners } from './listeners.ts';
-import { type ClientSection, fileSchema, type ListenerSection, sections } from './schema.ts';
+import {
+  type BackendSection,
+  type ClientSection,
+  fileSchema,
+  type ListenerSection,
+  sections,
+} from './schema.ts';
 
 /** A configuration with its warnings, or everything that is wrong with it. */
 export type LoadResult =
@@ -119,6 +125,7 @@ function buildParts(
   const admin = soundSection(value, 'admin', sections.admin);
   // A rule is held against all backends or, while one of them is faulty, against none.
   const known = notes.faults.some((fault) => fault.path.startsWith('backends')) ? [] : backends;
+  checkCredentials(listeners, backends, notes);
   if (notes.faults.length === 0) {
     warnOfAbsence(listeners, clients, rules.length, notes);
   }
@@ -135,6 +142,25 @@ function buildParts(
   };
 }
 
+/** Only where every listener preserves signatures is there nothing to sign with credentials. */
+function checkCredentials(
+  listeners: readonly Entry<ListenerSection>[],
+  backends: readonly Entry<BackendSection>[],
+  report: Report,
+): void {
+  const signing = listeners.find(({ value }) => value.signing === 'replace');
+  if (!signing) return;
+  for (const { path, value } of backends) {
+    if (value.credentials.provider !== 'none') continue;
+    const message = `is none, but ${formatPath(signing.path)} signs requests anew`;
+    report.fault(
+      [...path, 'credentials', 'provider'],
+      message,
+      'Name a provider, or set signing: preserve there.',
+    );
+  }
+}
+
 function warnOfAbsence(
   listeners: readonly Entry<ListenerSection>[],
   clients: readonly Entry<ClientSection>[],
@@ -144,7 +170,9 @@ function warnOfAbsence(
   if (rules === 0) {
     report.warning(['encryption'], 'there is no encryption rule: all writes are refused', 'Add one.');
   }
-  const signed = listeners.some(({ value }) => value.authentication === 'signature');
+  const signed = listeners.some(
+    ({ value }) => value.authentication === 'signature' && value.signing === 'replace',
+  );
   if (signed && clients.length === 0) {
     report.warning(['clients'], 'there is no client: signed requests are all refused', 'Add one.');
   }

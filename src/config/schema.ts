@@ -28,6 +28,7 @@ export interface ListenerSection {
   readonly secure: boolean;
   readonly trustedProxies: readonly string[];
   readonly authentication: 'signature' | 'none';
+  readonly signing: 'replace' | 'preserve';
 }
 
 export interface TlsSection {
@@ -61,6 +62,7 @@ export interface EndpointSection {
 
 export type CredentialsSection =
   | { readonly provider: 'default' }
+  | { readonly provider: 'none' }
   | ({ readonly provider: 'static'; readonly accessKeyId: string } & SecretsSection)
   | {
       readonly provider: 'assume-role';
@@ -276,6 +278,12 @@ const listener: z.ZodType<ListenerSection> = z.strictObject({
     .enum(['signature', 'none'])
     .describe('Whether requests must be signed; none is for a sidecar, whose only client is trusted')
     .default('signature'),
+  signing: z
+    .enum(['replace', 'preserve'])
+    .describe(
+      "Whether requests are signed anew; preserve sends them on as they came, under the client's own signature, and only enforces",
+    )
+    .default('replace'),
 });
 
 const admin: z.ZodType<AdminSection> = z
@@ -290,6 +298,9 @@ const credentials: z.ZodType<CredentialsSection> = z
       provider: z
         .literal('default')
         .describe('The AWS SDK chain: environment, profile, web identity, Pod Identity, instance'),
+    }),
+    z.strictObject({
+      provider: z.literal('none').describe('None: all listeners preserve signatures'),
     }),
     z.strictObject({
       provider: z.literal('static').describe('A fixed access key'),
@@ -316,7 +327,7 @@ const credentials: z.ZodType<CredentialsSection> = z
       externalId: z.string().min(2).describe("External ID that the role's trust policy asks for").optional(),
     }),
   ])
-  .describe('Where the credentials come from: provider default, static or assume-role');
+  .describe('Where the credentials come from: provider default, static, assume-role or none');
 
 const backend: z.ZodType<BackendSection> = z.strictObject({
   name: name('Name in logs and metrics'),

@@ -30,6 +30,7 @@ export type Reason =
   | 'bucket_not_allowed'
   | 'operation_not_allowed'
   | 'no_rule'
+  | 'form_policy'
   | 'too_large'
   | 'overloaded';
 
@@ -245,6 +246,13 @@ export function invalidSessionToken(): Refusal {
   return refusal('invalid_session_token', 400, 'InvalidToken', text);
 }
 
+/** A copy onto itself that changes nothing: the gateway's own encryption headers would make it a rewrite. contract.md a.2 */
+export function copyOntoItself(): Refusal {
+  const text =
+    "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
+  return refusal('malformed_request', 400, 'InvalidRequest', text);
+}
+
 export function anonymous(): Refusal {
   return accessDenied('anonymous');
 }
@@ -404,6 +412,25 @@ export function chunkedBodyMalformed(): Refusal {
   );
 }
 
+/** `chunk` counts from 1. contract.md b.5 */
+export function chunkTooSmall(chunk: number, size: number): Refusal {
+  const text = 'Only the last chunk is allowed to have a size less than 8192 bytes';
+  return chunkSizeInvalid('malformed_request', text, chunk, size);
+}
+
+/** S3 takes any size; here a signed chunk waits in memory until its signature is proven. */
+export function chunkTooLarge(chunk: number, size: number, maximum: number): Refusal {
+  const text = `A signed chunk is allowed to have a size of at most ${maximum} bytes`;
+  return chunkSizeInvalid('too_large', text, chunk, size);
+}
+
+function chunkSizeInvalid(reason: Reason, text: string, chunk: number, size: number): Refusal {
+  return refusal(reason, 400, 'InvalidChunkSizeError', text, [
+    ['Chunk', String(chunk)],
+    ['BadChunkSize', String(size)],
+  ]);
+}
+
 export function lengthMissing(): Refusal {
   const text = 'You must provide the Content-Length HTTP header.';
   return refusal('malformed_request', 411, 'MissingContentLength', text);
@@ -498,4 +525,111 @@ export function operationNotAllowed(operation: string): Refusal {
 /** Too much at once; SDKs back off on it. */
 export function overloaded(): Refusal {
   return refusal('overloaded', 503, 'SlowDown', 'Please reduce your request rate.');
+}
+
+/** POST to a bucket with a body that is no form. contract.md b.6 */
+export function formNotMultipart(): Refusal {
+  const text = 'At least one of the pre-conditions you specified did not hold';
+  return refusal('malformed_request', 412, 'PreconditionFailed', text, [
+    ['Condition', 'Bucket POST must be of the enclosure-type multipart/form-data'],
+  ]);
+}
+
+const FORM_MALFORMED = 'The body of your POST request is not well-formed multipart/form-data.';
+
+export function formMalformed(): Refusal {
+  return refusal('malformed_request', 400, 'MalformedPOSTRequest', FORM_MALFORMED);
+}
+
+/** S3 ignores what follows the file. Here the file's length is told to the backend beforehand, so nothing may follow. */
+export function formFileNotLast(): Refusal {
+  const text = `${FORM_MALFORMED} The file must be its last field, and the closing boundary with CRLF its end.`;
+  return refusal('malformed_request', 400, 'MalformedPOSTRequest', text);
+}
+
+export function formFileCount(): Refusal {
+  return invalidArgument(
+    'malformed_request',
+    'POST requires exactly one file upload per request.',
+    'file',
+    '0',
+  );
+}
+
+/** The spelling is S3's. contract.md b.6 */
+export function formFieldsTooLarge(maximum: number): Refusal {
+  const text = 'Your POST request fields preceeding the upload file was too large.';
+  return refusal('too_large', 400, 'MaxPostPreDataLengthExceeded', text, [
+    ['MaxPostPreDataLengthBytes', String(maximum)],
+  ]);
+}
+
+/** The two spaces are S3's. contract.md b.6 */
+export function formFieldMissing(name: string): Refusal {
+  const text = `Bucket POST must contain a field named '${name}'.  If it is specified, please check the order of the fields.`;
+  return invalidArgument('malformed_request', text, name, '');
+}
+
+/** A field without a meaning here: S3 could give it one that escapes the rules. */
+export function formFieldNotImplemented(name: string): Refusal {
+  const text = 'A form field you provided implies functionality that is not implemented';
+  return refusal('operation_not_allowed', 501, 'NotImplemented', text, [['Field', name]]);
+}
+
+/** The credential of a form is for another region. contract.md b.6 */
+export function formRegionWrong(credential: string, given: string, expected: string): Refusal {
+  return refusal(
+    'signature_mismatch',
+    400,
+    'InvalidArgument',
+    `the region '${given}' is wrong; expecting '${expected}'`,
+    [
+      ['ArgumentName', 'X-Amz-Credential'],
+      ['ArgumentValue', credential],
+      ['Region', expected],
+    ],
+  );
+}
+
+/** A POST policy that is not one; `what` is one of the endings of contract.md b.6. */
+export function policyDocumentInvalid(what: string): Refusal {
+  return refusal('malformed_request', 400, 'InvalidPolicyDocument', `Invalid Policy: ${what}`);
+}
+
+export function policyExpired(): Refusal {
+  return refusal('expired', 403, 'AccessDenied', 'Invalid according to Policy: Policy expired.');
+}
+
+/** `condition` as S3 prints it: `["eq", "$key", "value"]`. */
+export function policyConditionFailed(condition: string): Refusal {
+  const text = `Invalid according to Policy: Policy Condition failed: ${condition}`;
+  return refusal('form_policy', 403, 'AccessDenied', text);
+}
+
+/** A field of the form that no condition of its policy names. */
+export function policyExtraField(name: string): Refusal {
+  return refusal(
+    'form_policy',
+    403,
+    'AccessDenied',
+    `Invalid according to Policy: Extra input fields: ${name}`,
+  );
+}
+
+/** A file below the policy's `content-length-range`. */
+export function tooSmall(size: number, minimum: number): Refusal {
+  const text = 'Your proposed upload is smaller than the minimum allowed size';
+  return refusal('form_policy', 400, 'EntityTooSmall', text, [
+    ['ProposedSize', String(size)],
+    ['MinSizeAllowed', String(minimum)],
+  ]);
+}
+
+export function xmlMalformed(): Refusal {
+  const text = 'The XML you provided was not well-formed or did not validate against our published schema';
+  return refusal('malformed_request', 400, 'MalformedXML', text);
+}
+
+export function keyEmpty(): Refusal {
+  return invalidArgument('malformed_request', 'User key must have a length greater than 0.', 'key', '');
 }

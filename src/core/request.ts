@@ -1,10 +1,11 @@
 // A request as received, and the one reading of it that everything below works on. Refuses what is ambiguous before
 // anything is decided; knows forms of authentication, but verifies nothing.
-import { isHeaderName, type ReceivedHeaders, repeatedHeader } from './http/headers.ts';
+import { isHeaderName, type ReceivedHeaders, repeatedHeader, trimOws } from './http/headers.ts';
 import { isHopByHop, nominatedByConnection } from './http/hop-by-hop.ts';
 import { parseTarget, type QueryParameter, type Target } from './http/target.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
+import { ALGORITHM, ASYMMETRIC_ALGORITHM } from './sigv4/algorithm.ts';
 
 /** The connection a request came in on. */
 export interface Channel {
@@ -31,6 +32,8 @@ export interface ReceivedRequest {
 export type AuthenticationForm =
   | 'sigv4-header'
   | 'sigv4-query'
+  | 'sigv4a-header'
+  | 'sigv4a-query'
   | 'sigv2-header'
   | 'sigv2-query'
   | 'unsupported'
@@ -87,7 +90,9 @@ function headerFlaw(headers: ReceivedHeaders, headerBytes: number): Refusal | un
   for (const { name } of headers.fields) {
     if (!isHeaderName(name)) return refusals.ambiguous('a header name is not a token');
     // Servers of the CGI kind read `_` as `-`, so such a name could reach them as one that was judged absent.
-    if (/^x[_-]amz[_-]/.test(name) && name.includes('_')) return refusals.headerNotImplemented(name);
+    if (/^x[_-]amz[_-]/.test(name) && name.includes('_') && !name.startsWith('x-amz-meta-')) {
+      return refusals.headerNotImplemented(name);
+    }
   }
   if (headers.has('content-length') && headers.has('transfer-encoding')) {
     return refusals.ambiguous('it has both Content-Length and Transfer-Encoding');
@@ -120,11 +125,16 @@ function authenticationForm(
   const queryV2 = parameters.some(({ name }) => SIGV2_QUERY.has(name));
   if (Number(authorization !== undefined) + Number(queryV4) + Number(queryV2) > 1)
     return sigv2Token(headers, parameters);
-  if (queryV4) return 'sigv4-query';
+  if (queryV4) return namesSigV4A(parameters) ? 'sigv4a-query' : 'sigv4-query';
   if (queryV2) return 'sigv2-query';
   if (authorization === undefined) return 'none';
-  if (authorization.startsWith('AWS4-HMAC-SHA256')) return 'sigv4-header';
+  if (authorization.startsWith(ALGORITHM)) return 'sigv4-header';
+  if (authorization.startsWith(ASYMMETRIC_ALGORITHM)) return 'sigv4a-header';
   return authorization.startsWith('AWS ') ? 'sigv2-header' : 'unsupported';
+}
+
+function namesSigV4A(parameters: readonly QueryParameter[]): boolean {
+  return parameters.some(({ name, value }) => name === 'X-Amz-Algorithm' && value === ASYMMETRIC_ALGORITHM);
 }
 
 /** The one overlap that is no contradiction: a V2 presigned URL carries its session token as `x-amz-security-token`. */
@@ -138,7 +148,7 @@ function sigv2Token(
 }
 
 function isAuthParameter(name: string, form: AuthenticationForm): boolean {
-  if (form === 'sigv4-query') return SIGV4_QUERY.has(name.toLowerCase());
+  if (form === 'sigv4-query' || form === 'sigv4a-query') return SIGV4_QUERY.has(name.toLowerCase());
   return form === 'sigv2-query' && (SIGV2_QUERY.has(name) || name.toLowerCase() === 'x-amz-security-token');
 }
 
@@ -161,9 +171,14 @@ function effectiveFields(
   for (const { name, value } of parameters) {
     if (!isAmz(name) || isAuthParameter(name, form)) continue;
     // A query value is UTF-8; as a header it travels as those bytes.
-    const asHeader = Buffer.from(value, 'utf8').toString('latin1');
+    const asHeader = trimOws(Buffer.from(value, 'utf8').toString('latin1'));
     const before = fields.get(name.toLowerCase());
-    if (/[\r\n\0]/.test(asHeader) || (before !== undefined && before !== asHeader)) return undefined;
+    if (
+      !isHeaderName(name.toLowerCase()) ||
+      !/^[\t\x20-\x7e\x80-\xff]*$/.test(asHeader) ||
+      (before !== undefined && before !== asHeader)
+    )
+      return undefined;
     fields.set(name.toLowerCase(), asHeader);
   }
   return fields;
@@ -174,6 +189,16 @@ function effectiveFields(
  * and only as the one word that proxy wrote (contract.md e.6).
  */
 function isSecure({ channel, headers }: ReceivedRequest): boolean {
-  if (channel.encrypted || channel.declaredSecure) return true;
-  return channel.peerTrusted && headers.get('x-forwarded-proto')?.toLowerCase() === 'https';
+  const told = channel.peerTrusted ? forwardedProtocols(headers) : [];
+  if (told.length > 0) return told.every((protocol) => protocol === 'https');
+  return channel.encrypted || channel.declaredSecure;
+}
+
+/** What a proxy says of the client's hop: X-Forwarded-Proto, and each `proto` of Forwarded (RFC 7239). */
+function forwardedProtocols(headers: ReceivedHeaders): string[] {
+  const pairs = headers.all('forwarded').flatMap((value) => value.split(/[,;]/).map((pair) => trimOws(pair)));
+  const protocols = pairs
+    .filter((pair) => /^proto=/i.test(pair))
+    .map((pair) => pair.slice('proto='.length).replaceAll('"', ''));
+  return [...headers.all('x-forwarded-proto'), ...protocols].map((protocol) => protocol.toLowerCase());
 }

@@ -1,13 +1,21 @@
 // The body on its way to the backend. Its last piece is held back until everything that vouches for it has been proven:
-// a body that fails is broken off, so that no backend can complete what it has of it.
+// a body that fails is broken off, so that no backend can complete what it has of it. A signed chunk is held back whole.
 import { Transform, type TransformCallback } from 'node:stream';
 import type { AwsChunkedPlan, BodyPlan } from '../core/policy/body-plan.ts';
 import { isChecksumValue } from '../core/policy/body-plan.ts';
 import type { Refusal } from '../core/refusal.ts';
 import * as refusals from '../core/refusal.ts';
-import { AwsChunkedDecoder, type ChunkedEvent } from '../core/s3/aws-chunked.ts';
+import {
+  AwsChunkedDecoder,
+  AwsChunkedEncoder,
+  type ChunkedEvent,
+  ChunkSizes,
+  MAX_SIGNED_CHUNK,
+} from '../core/s3/aws-chunked.ts';
+import { type ChunkProof, type ChunkSeed, ChunkSignatures } from '../core/sigv4/chunk-signatures.ts';
 import { type RunningDigest, startDigest } from '../core/sigv4/digest.ts';
 import { type RunningChecksum, startChecksum } from './checksums.ts';
+import type { FormUpload } from './form.ts';
 
 /** Breaks off a body; carries what the client is to be told. */
 export class BodyRefused extends Error {
@@ -24,8 +32,8 @@ export class BodyRefused extends Error {
 interface Proof {
   /** Takes received bytes; gives the bytes to send on, or the refusal. */
   take(bytes: Buffer): readonly Uint8Array[] | Refusal;
-  /** At the end of the received body; `undefined` when everything holds. */
-  finish(): Promise<Refusal | undefined>;
+  /** At the end of the received body: what is still to be sent when everything holds, or the refusal. */
+  finish(): Promise<readonly Uint8Array[] | Refusal>;
 }
 
 /** The stream between the client's request and the backend's. */
@@ -34,9 +42,12 @@ export class ProvenBody extends Transform {
   #held: Uint8Array | undefined;
   #received = 0;
 
-  constructor(plan: Exclude<BodyPlan, { kind: 'none' }>) {
+  /** `form` is set where the body is the file of a form: part of it has been read with the fields. */
+  constructor(plan: Exclude<BodyPlan, { kind: 'none' }>, form?: FormUpload) {
     super();
-    this.#proof = plan.kind === 'plain' ? proveSha256(plan.sha256) : proveAwsChunked(plan);
+    if (form) this.#proof = proveForm(form);
+    else this.#proof = plan.kind === 'plain' ? proveSha256(plan.sha256) : new ChunkedProof(plan);
+    this.#pass(form?.read ?? []);
   }
 
   /** Bytes taken from the client so far. */
@@ -51,21 +62,26 @@ export class ProvenBody extends Transform {
       done(new BodyRefused(pieces));
       return;
     }
+    this.#pass(pieces);
+    done();
+  }
+
+  #pass(pieces: readonly Uint8Array[]): void {
     for (const piece of pieces) {
       if (piece.length === 0) continue;
       if (this.#held) this.push(this.#held);
       this.#held = piece;
     }
-    done();
   }
 
   override _flush(done: TransformCallback): void {
     this.#proof.finish().then(
-      (refusal) => {
-        if (refusal) {
-          done(new BodyRefused(refusal));
+      (pieces) => {
+        if ('reason' in pieces) {
+          done(new BodyRefused(pieces));
           return;
         }
+        this.#pass(pieces);
         if (this.#held) this.push(this.#held);
         done();
       },
@@ -76,7 +92,7 @@ export class ProvenBody extends Transform {
 
 /** A plain body. Its length is HTTP's business: Node breaks off what is shorter, the backend's client what is longer. */
 function proveSha256(expected: string | undefined): Proof {
-  if (expected === undefined) return { take: (bytes) => [bytes], finish: async () => undefined };
+  if (expected === undefined) return { take: (bytes) => [bytes], finish: async () => [] };
   const digest: RunningDigest = startDigest('sha256');
   return {
     take: (bytes) => {
@@ -85,61 +101,174 @@ function proveSha256(expected: string | undefined): Proof {
     },
     finish: async () => {
       const computed = digest.digest().toString('hex');
-      return computed === expected ? undefined : refusals.payloadMismatch(expected, computed);
+      return computed === expected ? [] : refusals.payloadMismatch(expected, computed);
     },
   };
 }
 
-function proveAwsChunked(plan: AwsChunkedPlan): Proof {
-  const decoder = new AwsChunkedDecoder(false);
-  const checksum = plan.checksum && startChecksum(plan.checksum.algorithm);
-  const trailers = new Map<string, string>();
-  let decoded = 0;
+/** The file of a form; the parser lets its last byte go only once the form has ended as it must. */
+function proveForm({ parser }: FormUpload): Proof {
   return {
     take: (bytes) => {
       const pieces: Uint8Array[] = [];
-      for (const event of decoder.push(bytes)) {
-        if (event.kind === 'malformed')
-          return decoder.done ? refusals.trailerMalformed() : refusals.chunkedBodyMalformed();
-        if (event.kind === 'trailer') {
-          const refusal = takeTrailer(plan, trailers, event);
-          if (refusal) return refusal;
-        }
-        if (event.kind !== 'data') continue;
-        decoded += event.bytes.length;
-        if (decoded > plan.decodedLength) return refusals.chunkedBodyMalformed();
-        checksum?.update(event.bytes);
-        pieces.push(event.bytes);
+      for (const event of parser.push(bytes)) {
+        if (event.kind === 'refused') return event.refusal;
+        if (event.kind === 'data') pieces.push(event.bytes);
       }
-      return plan.decode ? pieces : [bytes];
+      return pieces;
     },
-    finish: async () => {
-      if (!decoder.done || decoded !== plan.decodedLength) return refusals.bodyIncomplete();
-      return checkChecksum(plan, trailers, checksum);
-    },
+    finish: async () => (parser.done ? [] : refusals.bodyIncomplete()),
   };
 }
 
-/** Only the announced trailer may come, and once. It never becomes a header. */
-function takeTrailer(
-  plan: AwsChunkedPlan,
-  trailers: Map<string, string>,
-  { name, value }: Extract<ChunkedEvent, { kind: 'trailer' }>,
-): Refusal | undefined {
-  if (name !== plan.checksum?.name || trailers.has(name)) return refusals.trailerMalformed();
-  trailers.set(name, value);
-  return undefined;
+/** An aws-chunked body: its grammar, lengths, signatures and checksum. */
+class ChunkedProof implements Proof {
+  readonly #plan: AwsChunkedPlan;
+  readonly #decoder: AwsChunkedDecoder;
+  readonly #sizes: ChunkSizes;
+  readonly #checksum: RunningChecksum | undefined;
+  readonly #signed: SignedChunks | undefined;
+  /** `undefined` where the body is decoded, or keeps the framing it came in. */
+  readonly #encoder: AwsChunkedEncoder | undefined;
+  readonly #trailers = new Map<string, string>();
+  #trailerSignature: string | undefined;
+  #announced = 0;
+  #decoded = 0;
+  #inTrailers = false;
+
+  constructor(plan: AwsChunkedPlan) {
+    const signed = 'chunks' in plan;
+    const seed = signed && plan.chunks !== 'ignored' ? plan.chunks : undefined;
+    this.#plan = plan;
+    this.#decoder = new AwsChunkedDecoder(signed);
+    this.#sizes = new ChunkSizes(seed ? MAX_SIGNED_CHUNK : Number.POSITIVE_INFINITY);
+    this.#checksum = plan.checksum && startChecksum(plan.checksum.algorithm);
+    this.#signed = seed && new SignedChunks(seed);
+    this.#encoder = signed && !plan.decode ? new AwsChunkedEncoder(plan.decodedLength) : undefined;
+  }
+
+  take(bytes: Buffer): readonly Uint8Array[] | Refusal {
+    const data: Uint8Array[] = [];
+    for (const event of this.#decoder.push(bytes)) {
+      const refusal = this.#read(event, data);
+      if (refusal) return refusal;
+    }
+    const { decode } = this.#plan;
+    if (this.#encoder) return data.flatMap((piece) => this.#encoder?.push(piece) ?? []);
+    return decode ? data : [bytes];
+  }
+
+  #read(event: ChunkedEvent, data: Uint8Array[]): Refusal | undefined {
+    switch (event.kind) {
+      case 'chunk':
+        return this.#startChunk(event.size, event.signature ?? '');
+      case 'data':
+        this.#decoded += event.bytes.length;
+        this.#checksum?.update(event.bytes);
+        if (this.#signed) this.#signed.take(event.bytes);
+        else data.push(event.bytes);
+        return undefined;
+      case 'chunk-end':
+        return this.#signed?.endChunk(data);
+      case 'trailer':
+        return this.#takeTrailer(event.name, event.value);
+      case 'end':
+        this.#inTrailers = false;
+        return this.#proveTrailers();
+      case 'malformed':
+        return this.#inTrailers ? refusals.trailerMalformed() : refusals.chunkedBodyMalformed();
+    }
+  }
+
+  #startChunk(size: number, signature: string): Refusal | undefined {
+    this.#announced += size;
+    this.#inTrailers = size === 0;
+    if (this.#announced > this.#plan.decodedLength) return refusals.chunkedBodyMalformed();
+    const refusal = this.#sizes.check(size);
+    if (!refusal) this.#signed?.startChunk(size, signature);
+    return refusal;
+  }
+
+  /** Only the announced trailer may come, and once, and behind it a signature where there is one. It never becomes a header. */
+  #takeTrailer(name: string, value: string): Refusal | undefined {
+    if (this.#trailerSignature !== undefined) return refusals.trailerMalformed();
+    if (name === TRAILER_SIGNATURE && 'chunks' in this.#plan && this.#plan.signedTrailer) {
+      this.#trailerSignature = value;
+      return undefined;
+    }
+    if (name !== this.#plan.checksum?.name || this.#trailers.has(name)) return refusals.trailerMalformed();
+    this.#trailers.set(name, value);
+    return undefined;
+  }
+
+  #proveTrailers(): Refusal | undefined {
+    if (!this.#signed) return undefined;
+    const signature = this.#trailerSignature;
+    if (signature !== undefined) return this.#signed.proveTrailers(this.#trailers, signature);
+    return this.#trailers.size === 0 ? undefined : refusals.trailerMalformed();
+  }
+
+  async finish(): Promise<readonly Uint8Array[] | Refusal> {
+    const { checksum, decodedLength } = this.#plan;
+    if (!this.#decoder.done || this.#decoded !== decodedLength) return refusals.bodyIncomplete();
+    if (!checksum || !this.#checksum) return [];
+    const { name, algorithm, headerValue } = checksum;
+    const given = this.#trailers.get(name) ?? headerValue;
+    if (given === undefined) return refusals.trailerMalformed();
+    if (!isChecksumValue(algorithm, given)) return refusals.checksumInvalid(name);
+    if ((await this.#checksum.digest()) !== given) return refusals.checksumMismatch(algorithm.toUpperCase());
+    return this.#encoder ? [this.#encoder.end(name, given)] : [];
+  }
 }
 
-async function checkChecksum(
-  plan: AwsChunkedPlan,
-  trailers: ReadonlyMap<string, string>,
-  checksum: RunningChecksum | undefined,
-): Promise<Refusal | undefined> {
-  if (!plan.checksum || !checksum) return undefined;
-  const { name, algorithm, headerValue } = plan.checksum;
-  const given = trailers.get(name) ?? headerValue;
-  if (given === undefined) return refusals.trailerMalformed();
-  if (!isChecksumValue(algorithm, given)) return refusals.checksumInvalid(name);
-  return (await checksum.digest()) === given ? undefined : refusals.checksumMismatch(algorithm.toUpperCase());
+const TRAILER_SIGNATURE = 'x-amz-trailer-signature';
+
+/** Keeps each chunk until its signature is proven. Holds one chunk, copied: what the client sends byte by byte costs no more. */
+class SignedChunks {
+  readonly #seed: ChunkSeed;
+  readonly #chain: ChunkSignatures;
+  #chunk: Buffer = Buffer.alloc(0);
+  #filled = 0;
+  #signature = '';
+
+  constructor(seed: ChunkSeed) {
+    this.#seed = seed;
+    this.#chain = new ChunkSignatures(seed);
+  }
+
+  /** `size` is at most MAX_SIGNED_CHUNK. */
+  startChunk(size: number, signature: string): void {
+    this.#chunk = Buffer.allocUnsafeSlow(size);
+    this.#filled = 0;
+    this.#signature = signature;
+  }
+
+  take(bytes: Uint8Array): void {
+    this.#chain.update(bytes);
+    this.#chunk.set(bytes, this.#filled);
+    this.#filled += bytes.length;
+  }
+
+  /** Puts the chunk into `data` if its signature holds. */
+  endChunk(data: Uint8Array[]): Refusal | undefined {
+    const refusal = this.#refusalOf(this.#chain.proveChunk(this.#signature), this.#signature);
+    if (!refusal) data.push(this.#chunk);
+    return refusal;
+  }
+
+  proveTrailers(trailers: ReadonlyMap<string, string>, signature: string): Refusal | undefined {
+    return this.#refusalOf(this.#chain.proveTrailers(trailers, signature), signature);
+  }
+
+  #refusalOf(proof: ChunkProof, signatureProvided: string): Refusal | undefined {
+    if (proof.kind === 'proven') return undefined;
+    const { accessKeyId } = this.#seed;
+    const { stringToSign } = proof;
+    return refusals.signatureMismatch({
+      accessKeyId,
+      stringToSign,
+      signatureProvided,
+      canonicalRequest: undefined,
+    });
+  }
 }

@@ -4,6 +4,7 @@
 import { crc32 } from 'node:zlib';
 import { AwsCrc32c } from '@aws-crypto/crc32c';
 import { Crc64Nvme } from '@aws-sdk/crc64-nvme';
+import { createXXHash3, createXXHash64, createXXHash128, type IHasher } from 'hash-wasm';
 import { startDigest } from '../core/sigv4/digest.ts';
 
 /** A checksum that is fed piece by piece. */
@@ -24,7 +25,15 @@ export function startChecksum(algorithm: string): RunningChecksum {
       return fromLibrary(new Crc64Nvme());
     case 'sha1':
     case 'sha256':
+    case 'sha512':
+    case 'md5':
       return fromDigest(algorithm);
+    case 'xxhash64':
+      return fromSharedHasher(XXHASH64);
+    case 'xxhash3':
+      return fromSharedHasher(XXHASH3);
+    case 'xxhash128':
+      return fromSharedHasher(XXHASH128);
     default:
       throw new Error(`no checksum algorithm ${algorithm}`);
   }
@@ -54,7 +63,24 @@ function fromLibrary(checksum: {
   };
 }
 
-function fromDigest(algorithm: 'sha1' | 'sha256'): RunningChecksum {
+function fromDigest(algorithm: 'sha1' | 'sha256' | 'sha512' | 'md5'): RunningChecksum {
   const running = startDigest(algorithm);
   return { update: (data) => running.update(data), digest: async () => running.digest().toString('base64') };
+}
+
+const [XXHASH64, XXHASH3, XXHASH128] = await Promise.all([
+  createXXHash64(),
+  createXXHash3(),
+  createXXHash128(),
+]);
+
+/** One WebAssembly instance serves all bodies: making one is asynchronous and takes memory, so each body only keeps its state. */
+function fromSharedHasher(hasher: IHasher): RunningChecksum {
+  let state = hasher.init().save();
+  return {
+    update: (data) => {
+      state = hasher.load(state).update(data).save();
+    },
+    digest: async () => Buffer.from(hasher.load(state).digest('binary')).toString('base64'),
+  };
 }

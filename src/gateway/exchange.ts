@@ -48,6 +48,11 @@ export class Exchange {
     this.#answer(error);
   }
 
+  /** There is nobody to answer. */
+  clientLeft(): void {
+    this.outcome = 'client_aborted';
+  }
+
   #answer(error: ErrorAnswer): void {
     if (this.response.headersSent) {
       this.response.destroy();

@@ -7,6 +7,7 @@ import type { Observer } from '../observe/observe.ts';
 import type { Backends } from './backend.ts';
 import { Exchange } from './exchange.ts';
 import { noCredentials } from './failure.ts';
+import { type FormUpload, readForm } from './form.ts';
 import { type ListenerContext, receive } from './receive.ts';
 import { relay } from './relay.ts';
 
@@ -48,12 +49,26 @@ async function serve(
   const { policy, backends, keys } = handling;
   const { request, response } = exchange;
   const received = receive(request, listener);
-  const verdict = decide(received, { policy, credentials: backends.credentials, now: new Date(), keys });
+  const context = () => ({ policy, credentials: backends.credentials, now: new Date(), keys });
+  let verdict = decide(received, context());
+  let upload: FormUpload | undefined;
+  if (verdict.kind === 'read-form') {
+    exchange.facts = verdict.facts;
+    if (mayContinue) response.writeContinue();
+    const read = await readForm(request, verdict.boundary, verdict.length, handling.bodyIdleMs);
+    if (!read) return exchange.clientLeft();
+    if ('refusal' in read) {
+      exchange.refuse(read.refusal);
+      return closed(response);
+    }
+    upload = read;
+    verdict = decide(received, context(), read.form);
+  }
   exchange.facts = verdict.facts;
   if (verdict.kind === 'forward') {
-    if (mayContinue) response.writeContinue();
+    if (mayContinue && !upload) response.writeContinue();
     const { agent } = backends.of(verdict.backend);
-    return relay(exchange, verdict, agent, handling.bodyIdleMs);
+    return relay(exchange, verdict, agent, handling.bodyIdleMs, upload);
   }
   if (verdict.kind === 'refused') exchange.refuse(verdict.refusal);
   else exchange.fail(noCredentials(), 'no credentials');

@@ -1,11 +1,13 @@
 // Moves the bytes of one exchange: the proven body to the backend, the judged answer back, both with backpressure.
 // Two regimes for errors: before the response head an error is sent, after it the connection is broken.
 import type { Dispatcher } from 'undici';
-import type { ForwardVerdict } from '../core/decide.ts';
+import type { ForwardVerdict, JudgedForm } from '../core/decide.ts';
 import { type AnswerHead, judgeAnswer, statedEncryption } from '../core/policy/answer.ts';
+import { postAnswer } from '../core/s3/post-object.ts';
 import { BodyRefused, ProvenBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { backendFailure, describeFailure, redirectNotFollowed, unconfirmedEncryption } from './failure.ts';
+import type { FormUpload } from './form.ts';
 import { endResponse, hasUnreadBody } from './respond.ts';
 
 /** Sends a request on and relays its answer. Resolves when nothing more will happen to the exchange. */
@@ -14,12 +16,13 @@ export function relay(
   verdict: ForwardVerdict,
   agent: Dispatcher,
   bodyIdleMs: number,
+  form?: FormUpload,
 ): Promise<void> {
   return new Promise((resolve) => {
     const { request, response } = exchange;
     exchange.sent = verdict;
     const body =
-      verdict.body.kind === 'none' || isEmpty(verdict.body) ? undefined : new ProvenBody(verdict.body);
+      verdict.body.kind === 'none' || isEmpty(verdict.body) ? undefined : new ProvenBody(verdict.body, form);
     const handler = new AnswerHandler(exchange, verdict);
     // The one end of an exchange: its response is finished, or the client has left.
     response.once('close', () => {
@@ -64,6 +67,9 @@ function watchIdle({ request, response }: Exchange, body: ProvenBody, idleMs: nu
   response.once('close', () => clearInterval(timer));
 }
 
+/** Headers of PutObject's answer that the answer to a form has of its own. */
+const REPLACED_BY_FORM = new Set(['content-length', 'content-type', 'etag', 'location']);
+
 /** Takes the backend's answer from undici. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #exchange: Exchange;
@@ -71,6 +77,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #sentAt = performance.now();
   #controller: Dispatcher.DispatchController | undefined;
   #over = false;
+  /** The client has been sent another body than the backend's. */
+  #answered = false;
 
   constructor(exchange: Exchange, verdict: ForwardVerdict) {
     this.#exchange = exchange;
@@ -81,7 +89,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   clientLeft(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#exchange.outcome = 'client_aborted';
+    this.#exchange.clientLeft();
     this.#controller?.abort(new Error('the client left'));
   }
 
@@ -104,6 +112,27 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   #startResponse(status: number, headers: readonly (readonly [string, string])[]): void {
+    const { form } = this.#verdict;
+    if (form && status < 300) {
+      this.#answerForm(form, headers);
+      return;
+    }
+    this.#writeHead(status, headers);
+  }
+
+  /** The answer to PutObject becomes the one that the form asked for. */
+  #answerForm(form: JudgedForm, headers: readonly (readonly [string, string])[]): void {
+    const etag = headers.find(([name]) => name === 'etag')?.[1] ?? '';
+    const answer = postAnswer(form.fields, { ...form, etag });
+    const kept = headers.filter(([name]) => !REPLACED_BY_FORM.has(name));
+    const length = ['content-length', String(Buffer.byteLength(answer.body))] as const;
+    this.#writeHead(answer.status, [...kept, ...answer.headers, ...(answer.status === 204 ? [] : [length])]);
+    this.#answered = true;
+    this.#exchange.response.write(answer.body);
+    this.#exchange.bytesSent = Buffer.byteLength(answer.body);
+  }
+
+  #writeHead(status: number, headers: readonly (readonly [string, string])[]): void {
     const { request, response, requestId } = this.#exchange;
     const out = headers.flat();
     out.push('x-s3-kms-gateway-request-id', requestId);
@@ -129,7 +158,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#over) return;
+    if (this.#over || this.#answered) return;
     const exchange = this.#exchange;
     exchange.bytesSent += chunk.length;
     if (exchange.response.write(chunk)) return;

@@ -113,6 +113,7 @@ describe('a sound configuration', () => {
       secure: true,
       trustedProxies: ['127.0.0.1/32', '::1/128'],
       authentication: 'none',
+      signing: 'replace',
     });
     assert.deepEqual(configuration.admin, { host: '127.0.0.1', port: 9091 });
   });
@@ -457,7 +458,12 @@ const FAULTY: readonly (readonly [title: string, text: string, ...faults: string
   [
     'an unknown provider',
     backend('endpoint: https://h\nregion: r\ncredentials: { provider: vault }'),
-    '6:20 backends[0].credentials.provider: must be one of default, static, assume-role',
+    '6:20 backends[0].credentials.provider: must be one of default, none, static, assume-role',
+  ],
+  [
+    'no credentials where requests are signed',
+    backend('endpoint: https://h\nregion: r\ncredentials: { provider: none }'),
+    '6:20 backends[0].credentials.provider: is none, but listeners[0] signs requests anew',
   ],
   [
     'a key of another provider',

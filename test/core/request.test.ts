@@ -41,7 +41,7 @@ describe('the form of authentication', () => {
     ['an empty Authorization header', '/b/k', ['Authorization', ''], 'unsupported'],
     ['Basic', '/b/k', ['Authorization', 'Basic QTpC'], 'unsupported'],
     ['Bearer', '/b/k', ['Authorization', 'Bearer AWS'], 'unsupported'],
-    ['SigV4A', '/b/k', ['Authorization', 'AWS4-ECDSA-P256-SHA256 Credential=x'], 'unsupported'],
+    ['SigV4A', '/b/k', ['Authorization', 'AWS4-ECDSA-P256-SHA256 Credential=x'], 'sigv4a-header'],
     ['a V4 query', `/b/k?${V4}`, [], 'sigv4-query'],
     ['one V4 parameter alone', '/b/k?X-Amz-Signature=x', [], 'sigv4-query'],
     ['one V4 parameter in lower case', '/b/k?x-amz-algorithm=x', [], 'sigv4-query'],

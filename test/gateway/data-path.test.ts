@@ -8,6 +8,7 @@ import { after, afterEach, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { type Endpoint, sendSigned, signedHeaders } from './client.ts';
+import { eventually } from './eventually.ts';
 import { answering, confirming, type FakeBackend, startFakeBackend } from './fake-backend.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 
@@ -42,15 +43,6 @@ describe('the data path', () => {
   });
 
   const lastAudit = () => gateway.auditLines().at(-1);
-
-  /** Waits for something that happens on another connection. */
-  async function eventually(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-    for (let i = 0; i < 200; i++) {
-      if (await condition()) return;
-      await sleep(25);
-    }
-    assert.fail(`never came true: ${what}`);
-  }
 
   /** Sends a signed head and leaves the body to the test. */
   async function open(request: Parameters<typeof signedHeaders>[1], length: number): Promise<RawExchange> {

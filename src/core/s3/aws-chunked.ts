@@ -1,6 +1,9 @@
-// The aws-chunked framing inside a body: bytes in, events out, split anywhere (grammar in contract.md c.5).
-// Checks the grammar and bounds only; digests and signatures are checked by whoever reads the events.
+// The aws-chunked framing inside a body (grammar in contract.md c.5): read as bytes in, events out, split anywhere, and
+// written without signatures. Checks the grammar and bounds only; digests and signatures are checked by whoever reads
+// the events.
 import { trimOws } from '../http/headers.ts';
+import type { Refusal } from '../refusal.ts';
+import * as refusals from '../refusal.ts';
 
 /** What the decoder found, in order. `data` is a view of the bytes it was given, valid until they are reused. */
 export type ChunkedEvent =
@@ -134,4 +137,79 @@ export class AwsChunkedDecoder {
     this.#state = 'broken';
     events.push({ kind: 'malformed' });
   }
+}
+
+/** Smallest chunk that another with data may follow, in bytes. */
+const MIN_CHUNK = 8192;
+/** Largest signed chunk, in bytes: it waits in memory until its signature is proven. SDKs sign 64 KiB to 1 MiB at once. */
+export const MAX_SIGNED_CHUNK: number = 16 * 1024 ** 2;
+
+/**
+ * Holds the sizes of chunks to S3's rule, as each is announced: only the last one with data may have less than 8 KiB.
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
+ */
+export class ChunkSizes {
+  readonly #maximum: number;
+  #count = 0;
+  #previous = MIN_CHUNK;
+
+  constructor(maximum: number) {
+    this.#maximum = maximum;
+  }
+
+  check(size: number): Refusal | undefined {
+    if (size > 0 && this.#previous < MIN_CHUNK) return refusals.chunkTooSmall(this.#count, this.#previous);
+    this.#count += 1;
+    this.#previous = size;
+    return size > this.#maximum ? refusals.chunkTooLarge(this.#count, size, this.#maximum) : undefined;
+  }
+}
+
+/** Size of the chunks the gateway writes, in bytes; the last one may be smaller. Stores of other makers take up to 16 MiB. */
+const WRITTEN_CHUNK = 1024 ** 2;
+
+/** Frames a body whose length is known, without signatures and with one trailer. Copies no data. */
+export class AwsChunkedEncoder {
+  #unwritten: number;
+  #inChunk = 0;
+
+  constructor(decodedLength: number) {
+    this.#unwritten = decodedLength;
+  }
+
+  /** Frames the next bytes; all of them together come to the length given. */
+  push(bytes: Uint8Array): Uint8Array[] {
+    const out: Uint8Array[] = [];
+    let offset = 0;
+    while (offset < bytes.length) {
+      if (this.#inChunk === 0) this.#startChunk(out);
+      const end = Math.min(bytes.length, offset + this.#inChunk);
+      out.push(bytes.subarray(offset, end));
+      this.#inChunk -= end - offset;
+      if (this.#inChunk === 0) out.push(Buffer.from('\r\n'));
+      offset = end;
+    }
+    return out;
+  }
+
+  #startChunk(out: Uint8Array[]): void {
+    if (this.#unwritten === 0) throw new Error('more data than the length that was announced');
+    this.#inChunk = Math.min(WRITTEN_CHUNK, this.#unwritten);
+    this.#unwritten -= this.#inChunk;
+    out.push(Buffer.from(`${this.#inChunk.toString(16)}\r\n`));
+  }
+
+  /** What follows the last byte of data. */
+  end(name: string, value: string): Uint8Array {
+    return Buffer.from(`0\r\n${name}:${value}\r\n\r\n`, 'latin1');
+  }
+}
+
+/** What a body comes to in the framing of `AwsChunkedEncoder`. */
+export function lengthWithTrailer(decodedLength: number, name: string, valueLength: number): number {
+  const full = Math.floor(decodedLength / WRITTEN_CHUNK);
+  const rest = decodedLength % WRITTEN_CHUNK;
+  const framing = (size: number) => size.toString(16).length + 4;
+  const chunks = full * framing(WRITTEN_CHUNK) + (rest === 0 ? 0 : framing(rest));
+  return decodedLength + chunks + '0\r\n'.length + name.length + 1 + valueLength + '\r\n\r\n'.length;
 }

@@ -155,7 +155,7 @@ export const OPERATIONS: readonly Operation[] = [
   { name: 'UploadPart', method: 'PUT', resource: 'object', access: 'write', requires: ['partNumber', 'uploadId'], headers: [...CUSTOMER_KEY, ...CHECKSUMS, 'request-payer', 'sdk-checksum-algorithm'], body: 'stream', encryption: 'inherits' },
   { name: 'UploadPartCopy', method: 'PUT', resource: 'object', access: 'write', requires: ['partNumber', 'uploadId'], copySource: true, headers: [...CUSTOMER_KEY, ...SOURCE_CUSTOMER_KEY, ...SOURCE_CONDITIONS, 'copy-source', 'copy-source-range', 'request-payer', 'source-expected-bucket-owner'], encryption: 'inherits' },
   { name: 'WriteGetObjectResponse', method: 'POST', resource: 'service', access: 'never', endpoint: 's3-object-lambda', headers: ['request-route', 'request-token'], metadata: true, body: 'stream' },
-  { name: 'PostObject', method: 'POST', resource: 'bucket', access: 'never', form: true, body: 'stream', encryption: 'accepts' },
+  { name: 'PostObject', method: 'POST', resource: 'bucket', access: 'write', form: true, body: 'stream', encryption: 'accepts' },
   { name: 'CORSPreflight', method: 'OPTIONS', resource: 'bucket', access: 'preflight' },
   { name: 'CORSPreflight', method: 'OPTIONS', resource: 'object', access: 'preflight' },
 ];

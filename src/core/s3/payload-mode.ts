@@ -15,8 +15,11 @@ export type PayloadMode =
       readonly trailer: boolean;
     };
 
+/** Chunks without signatures, and a checksum in the trailer. */
+export const UNSIGNED_TRAILER = 'STREAMING-UNSIGNED-PAYLOAD-TRAILER';
+
 const STREAMING: readonly (readonly [string, 'none' | 'hmac' | 'ecdsa', boolean])[] = [
-  ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', 'none', true],
+  [UNSIGNED_TRAILER, 'none', true],
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', 'hmac', false],
   ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', 'hmac', true],
   ['STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD', 'ecdsa', false],

@@ -4,16 +4,28 @@ import type { ReceivedHeaders } from '../http/headers.ts';
 import type { QueryParameter } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
+import { ALGORITHM, type SigningAlgorithm } from './algorithm.ts';
 import { formatAmzDate, parseAmzDate, parseHttpDate } from './amz-date.ts';
+import { signatureBytes } from './asymmetric-key.ts';
 import { compare } from './canonical-request.ts';
-import type { CredentialScope } from './signing-key.ts';
-import { ALGORITHM } from './string-to-sign.ts';
+import type { CredentialScope, RegionlessScope } from './signing-key.ts';
 
 /** The parts of a Signature Version 4, as claimed. */
-export interface SigV4Claim {
+export type SigV4Claim = ClaimParts & Scoped;
+
+/** What a signature is valid for: one region, or in SigV4A every region of a set. */
+type Scoped =
+  | { readonly algorithm: 'AWS4-HMAC-SHA256'; readonly scope: CredentialScope }
+  | {
+      readonly algorithm: 'AWS4-ECDSA-P256-SHA256';
+      readonly scope: RegionlessScope;
+      /** Regions, `*`, or beginnings of regions with `*` after them. */
+      readonly regionSet: readonly string[];
+    };
+
+interface ClaimParts {
   readonly form: 'header' | 'query';
   readonly accessKeyId: string;
-  readonly scope: CredentialScope;
   readonly signedHeaders: readonly string[];
   readonly signature: string;
   /** `yyyymmddThhmmssZ`. */
@@ -36,21 +48,22 @@ function refused(refusal: Refusal, accessKeyId?: string): Claimed {
 
 const MALFORMED_CREDENTIAL =
   'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".';
+const MALFORMED_REGION_SET =
+  'X-Amz-Region-Set is missing or mal-formed; expecting regions separated by ",", or "*".';
 
-/** Reads the `Authorization` header. */
-export function headerClaim(headers: ReceivedHeaders): Claimed {
+/** Reads the `Authorization` header of a request that is signed with this algorithm. */
+export function headerClaim(headers: ReceivedHeaders, algorithm: SigningAlgorithm = ALGORITHM): Claimed {
   const authorization = headers.get('authorization') ?? '';
-  const rest = authorization.slice(ALGORITHM.length);
-  if (!rest.startsWith(' ')) {
+  if (!authorization.startsWith(`${algorithm} `)) {
     const text = "Authorization header is invalid -- one and only one ' ' (space) required.";
     return refused(refusals.authorizationInvalid(text));
   }
-  const components = parseComponents(rest.trim());
+  const components = parseComponents(authorization.slice(algorithm.length).trim());
   if (typeof components === 'string') return refused(refusals.authorizationMalformed(components));
-  const credential = parseCredential(components.Credential);
+  const credential = parseCredential(components.Credential, algorithm, headers.get('x-amz-region-set'));
   if (typeof credential === 'string') return refused(refusals.authorizationMalformed(credential));
   const signedHeaders = parseSignedHeaders(components.SignedHeaders);
-  if (!signedHeaders || !/^[0-9a-f]{64}$/.test(components.Signature)) {
+  if (!signedHeaders || !isSignature(components.Signature, algorithm)) {
     const bad = signedHeaders ? 'Signature' : 'SignedHeaders';
     return refused(refusals.authorizationMalformed(`the authorization component "${bad}" is malformed.`));
   }
@@ -96,17 +109,20 @@ function parseComponents(text: string): Components | string {
   return Object.fromEntries(found) as Components;
 }
 
-interface Credential {
-  readonly accessKeyId: string;
-  readonly scope: CredentialScope;
-}
+type Credential = Pick<ClaimParts, 'accessKeyId'> & Scoped;
 
 /** Splits from the right: on S3's clones an access key may hold `/`. Answers S3's complaint as text. */
-function parseCredential(text: string): Credential | string {
+function parseCredential(
+  text: string,
+  algorithm: SigningAlgorithm,
+  regionSet: string | undefined,
+): Credential | string {
   const parts = text.split('/');
-  const [date, region, service, terminal] = parts.slice(-4);
-  const accessKeyId = parts.slice(0, -4).join('/');
-  if (!accessKeyId || !date || !region || !service || !terminal) return MALFORMED_CREDENTIAL;
+  const [terminal, service] = [parts.pop(), parts.pop()];
+  const region = algorithm === ALGORITHM ? parts.pop() : regionSet;
+  const date = parts.pop();
+  const accessKeyId = parts.join('/');
+  if (!accessKeyId || !date || !service || !terminal) return MALFORMED_CREDENTIAL;
   if (!/^\d{8}$/.test(date)) {
     return `incorrect date format "${date}". This date in the credential must be in the format "yyyyMMdd".`;
   }
@@ -114,7 +130,22 @@ function parseCredential(text: string): Credential | string {
   if (terminal !== 'aws4_request') {
     return `incorrect terminal "${terminal}". This endpoint uses "aws4_request".`;
   }
-  return { accessKeyId, scope: { date, region, service } };
+  if (algorithm === ALGORITHM) {
+    return region ? { accessKeyId, algorithm, scope: { date, region, service } } : MALFORMED_CREDENTIAL;
+  }
+  const regions = parseRegionSet(region ?? '');
+  if (!regions) return MALFORMED_REGION_SET;
+  return { accessKeyId, algorithm, scope: { date, service }, regionSet: regions };
+}
+
+/** Regions separated by commas; `undefined` for anything else. */
+function parseRegionSet(text: string): string[] | undefined {
+  const regions = text.split(',').map((region) => region.trim());
+  return regions.every((region) => /^(?:[a-z0-9-]+\*?|\*)$/.test(region)) ? regions : undefined;
+}
+
+function isSignature(text: string, algorithm: SigningAlgorithm): boolean {
+  return algorithm === ALGORITHM ? /^[0-9a-f]{64}$/.test(text) : signatureBytes(text) !== undefined;
 }
 
 /** Lower-case names in strictly ascending order; `undefined` for any other list. */
@@ -144,7 +175,11 @@ const MAX_EXPIRES = 604_800;
  * Reads a presigned URL. Names count in their documented case only, each at most once.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
  */
-export function queryClaim(parameters: readonly QueryParameter[], headers: ReceivedHeaders): Claimed {
+export function queryClaim(
+  parameters: readonly QueryParameter[],
+  headers: ReceivedHeaders,
+  expected: SigningAlgorithm = ALGORITHM,
+): Claimed {
   const complaint = (text: string, id?: string) => refused(refusals.authorizationQueryMalformed(text), id);
   const get = (name: string) => parameters.find((parameter) => parameter.name === name)?.value;
   const repeated = parameters.some(
@@ -164,13 +199,16 @@ export function queryClaim(parameters: readonly QueryParameter[], headers: Recei
   if (!algorithm || !credentialText || !signature || !amzDate || !signedHeadersText || !expires) {
     return complaint(MISSING_PARAMETER);
   }
-  if (algorithm !== ALGORITHM) {
+  if (algorithm !== expected) {
     return complaint('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"');
   }
-  const credential = parseCredential(credentialText);
+  const credential = parseCredential(credentialText, expected, get('X-Amz-Region-Set'));
   if (typeof credential === 'string')
     return complaint(`Error parsing the X-Amz-Credential parameter; ${credential}`);
   const id = credential.accessKeyId;
+  // A symmetric signature in the wrong form simply does not match; the numbers of an asymmetric one are read first.
+  if (expected !== ALGORITHM && !isSignature(signature, expected))
+    return complaint('X-Amz-Signature is not an ECDSA signature in DER, in lower-case hex', id);
   const signedHeaders = parseSignedHeaders(signedHeadersText);
   if (!signedHeaders)
     return complaint('X-Amz-SignedHeaders is not a sorted list of lower-case header names', id);

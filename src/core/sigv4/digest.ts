@@ -1,5 +1,15 @@
-// The one file that uses node:crypto: SHA-2, SHA-1 and MD5 digests, HMAC and constant-time comparison. Knows no protocol.
-import { createHash, createHmac, hash, timingSafeEqual } from 'node:crypto';
+// The one file that uses node:crypto: SHA-2, SHA-1 and MD5 digests, HMAC, ECDSA over P-256 and constant-time comparison.
+// Knows no protocol.
+import {
+  createECDH,
+  createHash,
+  createHmac,
+  createPublicKey,
+  hash,
+  type KeyObject,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto';
 
 /** SHA-256 of no bytes: the payload hash of a request without a body. */
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
@@ -46,4 +56,22 @@ export function startDigest(algorithm: 'sha256' | 'sha1' | 'sha512' | 'md5'): Ru
     },
     digest: () => running.digest(),
   };
+}
+
+/** A public key on the curve P-256. */
+export type EcdsaPublicKey = KeyObject;
+
+/** The public key that belongs to a private one: a number of 32 bytes, from 1 to the order of P-256 less 1. */
+export function ecdsaPublicKey(privateKey: Uint8Array): EcdsaPublicKey {
+  const pair = createECDH('prime256v1');
+  pair.setPrivateKey(privateKey);
+  const point = pair.getPublicKey();
+  const coordinate = (start: number) => point.subarray(start, start + 32).toString('base64url');
+  const jwk = { kty: 'EC', crv: 'P-256', x: coordinate(1), y: coordinate(33) };
+  return createPublicKey({ key: jwk, format: 'jwk' });
+}
+
+/** Whether a DER signature over the SHA-256 of a latin1 string is this key's. */
+export function ecdsaHolds(key: EcdsaPublicKey, data: string, signature: Uint8Array): boolean {
+  return verify('sha256', Buffer.from(data, 'latin1'), { key, dsaEncoding: 'der' }, signature);
 }

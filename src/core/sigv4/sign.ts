@@ -1,10 +1,11 @@
 // Signs a request that goes out: returns the headers to send and changes nothing.
 import type { QueryParameter } from '../http/target.ts';
+import { ALGORITHM } from './algorithm.ts';
 import { formatAmzDate } from './amz-date.ts';
 import { canonicalHeaderValue, canonicalQuery, canonicalRequest, compare } from './canonical-request.ts';
 import { hmacSha256Hex } from './digest.ts';
 import { type CredentialScope, formatScope, type SigningKeys } from './signing-key.ts';
-import { ALGORITHM, stringToSign } from './string-to-sign.ts';
+import { stringToSign } from './string-to-sign.ts';
 
 /** A request before its signature. Every header in it is signed; names are lower-case and unique. */
 export interface UnsignedRequest {

@@ -1,6 +1,7 @@
-// Credential scope and signing key of Signature Version 4.
+// Credential scope and signing key of Signature Version 4, and the keys remembered for those who hold a secret.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-import { hmacSha256 } from './digest.ts';
+import { deriveVerifyingKey } from './asymmetric-key.ts';
+import { type EcdsaPublicKey, hmacSha256 } from './digest.ts';
 
 /** What a signature is valid for. `date` is `yyyymmdd`. */
 export interface CredentialScope {
@@ -9,9 +10,16 @@ export interface CredentialScope {
   readonly service: string;
 }
 
-/** `yyyymmdd/region/service/aws4_request`. */
-export function formatScope(scope: CredentialScope): string {
-  return `${scope.date}/${scope.region}/${scope.service}/aws4_request`;
+/** The scope of SigV4A, whose regions stand in a header of their own. */
+export type RegionlessScope = Omit<CredentialScope, 'region'>;
+
+/** The scope of either algorithm. */
+export type Scope = CredentialScope | RegionlessScope;
+
+/** `yyyymmdd/region/service/aws4_request`, without the region in SigV4A. */
+export function formatScope(scope: Scope): string {
+  const region = 'region' in scope ? `${scope.region}/` : '';
+  return `${scope.date}/${region}${scope.service}/aws4_request`;
 }
 
 /** The key derived from a secret for one day, region and service. */
@@ -36,6 +44,7 @@ const KEYS_PER_HOLDER = 32;
  */
 export class SigningKeys {
   readonly #byHolder = new WeakMap<SecretHolder, Map<string, Buffer>>();
+  readonly #publicKeys = new WeakMap<SecretHolder, Map<string, EcdsaPublicKey>>();
 
   get(holder: SecretHolder, scope: CredentialScope): Buffer {
     let keys = this.#byHolder.get(holder);
@@ -49,6 +58,21 @@ export class SigningKeys {
     if (keys.size >= KEYS_PER_HOLDER) keys.clear();
     const key = deriveSigningKey(holder.secretAccessKey, scope);
     keys.set(name, key);
+    return key;
+  }
+
+  /** The key that SigV4A signatures of a holder are verified with. It depends on the access key ID, but on no day. */
+  publicKey(holder: SecretHolder, accessKeyId: string): EcdsaPublicKey {
+    let keys = this.#publicKeys.get(holder);
+    if (!keys) {
+      keys = new Map();
+      this.#publicKeys.set(holder, keys);
+    }
+    let key = keys.get(accessKeyId);
+    if (!key) {
+      key = deriveVerifyingKey(holder.secretAccessKey, accessKeyId);
+      keys.set(accessKeyId, key);
+    }
     return key;
   }
 }

@@ -4,10 +4,12 @@ import { canonicalPath, type Target } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
 import { canonicalHeaderValue, canonicalQuery, canonicalRequest } from './canonical-request.ts';
+import type { ChunkSeed } from './chunk-signatures.ts';
 import type { SigV4Claim } from './claim.ts';
-import { equalInConstantTime, hmacSha256Hex } from './digest.ts';
-import type { SecretHolder, SigningKeys } from './signing-key.ts';
+import { equalInConstantTime } from './digest.ts';
+import { formatScope, type SecretHolder, type SigningKeys } from './signing-key.ts';
 import { stringToSign } from './string-to-sign.ts';
+import { signatureHolds, type VerificationKey } from './verification-key.ts';
 
 /** What a claim is held against. */
 export interface SignedMessage {
@@ -51,12 +53,23 @@ export function verifySigV4(
 }
 
 function checkRegion(claim: SigV4Claim, regions: readonly string[]): Refusal | undefined {
-  const { region } = claim.scope;
-  if (regions.includes(region)) return undefined;
+  const claimed = claim.algorithm === 'AWS4-HMAC-SHA256' ? [claim.scope.region] : claim.regionSet;
+  const covered = claim.algorithm === 'AWS4-HMAC-SHA256' ? isSame : isCovered;
+  if (claimed.some((one) => regions.some((region) => covered(one, region)))) return undefined;
+  const given = claimed.join(',');
   const expected = regions[0] ?? '';
-  if (claim.form === 'header') return refusals.wrongRegion(region, expected);
-  const text = `Error parsing the X-Amz-Credential parameter; the region '${region}' is wrong; expecting '${expected}'`;
+  if (claim.form === 'header') return refusals.wrongRegion(given, expected);
+  const text = `Error parsing the X-Amz-Credential parameter; the region '${given}' is wrong; expecting '${expected}'`;
   return refusals.authorizationQueryMalformed(text, expected);
+}
+
+function isSame(claimed: string, region: string): boolean {
+  return claimed === region;
+}
+
+/** A member of a region set: a region, or with a closing `*` every region that begins so. contract.md c.6 */
+function isCovered(claimed: string, region: string): boolean {
+  return claimed.endsWith('*') ? region.startsWith(claimed.slice(0, -1)) : claimed === region;
 }
 
 /** Header: within 15 minutes both ways. Presigned: not from the future beyond that, and until its expiry. contract.md c.2, c.3 */
@@ -96,17 +109,38 @@ function checkSignature(
   { client, keys }: VerificationContext,
 ): Refusal | undefined {
   const canonical = canonicalRequestOf(claim, message);
-  const toSign = stringToSign(claim.amzDate, claim.scope, canonical);
-  const expected = hmacSha256Hex(keys.get(client ?? NOBODY, claim.scope), toSign);
-  const equal = equalInConstantTime(expected, claim.signature);
+  const toSign = stringToSign(claim.amzDate, claim.scope, canonical, claim.algorithm);
+  const holds = signatureHolds(verificationKey(claim, client, keys), toSign, claim.signature);
   if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
-  if (equal) return undefined;
+  if (holds) return undefined;
   return refusals.signatureMismatch({
     accessKeyId: claim.accessKeyId,
     stringToSign: toSign,
     signatureProvided: claim.signature,
     canonicalRequest: canonical,
   });
+}
+
+function verificationKey(
+  claim: SigV4Claim,
+  client: SecretHolder | undefined,
+  keys: SigningKeys,
+): VerificationKey {
+  const { algorithm } = claim;
+  if (algorithm === 'AWS4-HMAC-SHA256') return { algorithm, key: keys.get(client ?? NOBODY, claim.scope) };
+  const key = client ? keys.publicKey(client, claim.accessKeyId) : keys.publicKey(NOBODY, 'nobody');
+  return { algorithm, key };
+}
+
+/** What a claim that has been verified hands on to the chunk signatures of its body. */
+export function chunkSeed(claim: SigV4Claim, client: SecretHolder, keys: SigningKeys): ChunkSeed {
+  return {
+    accessKeyId: claim.accessKeyId,
+    verification: verificationKey(claim, client, keys),
+    amzDate: claim.amzDate,
+    scope: formatScope(claim.scope),
+    signature: claim.signature,
+  };
 }
 
 /** The canonical request of a received message under a claim. */
