@@ -1,10 +1,11 @@
 // The whole judgement on a request, in order: parse → classify → authenticate → judge → plan the body → edit headers →
 // sign. Pure: the clock and the credentials are arguments, the verdict is a value.
+import { authenticate, authenticateForm, hostedBucketOf, type Identity } from './authenticate.ts';
+import type { Facts } from './facts.ts';
 import { ReceivedHeaders } from './http/headers.ts';
 import { authorize, backendFor, mayRead } from './policy/access.ts';
-import { type BodyPlan, type ChunkTrust, planBody } from './policy/body-plan.ts';
+import { type BodyPlan, planBody } from './policy/body-plan.ts';
 import {
-  type ChannelStrength,
   type EncryptionOrder,
   type Injection,
   judgeEncryption,
@@ -13,26 +14,21 @@ import {
   refuseWeakChannel,
   ruleFor,
 } from './policy/encryption.ts';
-import type { Backend, Client, Policy, SigningCredentials } from './policy/policy.ts';
+import type { Backend, Policy, SigningCredentials } from './policy/policy.ts';
 import { destinationOf, requestTarget, rewriteHeaders } from './policy/rewrite.ts';
-import type { Reason, Refusal } from './refusal.ts';
+import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
 import { type ParsedRequest, parseRequest, type ReceivedRequest } from './request.ts';
 import { type Address, addressOf } from './s3/address.ts';
 import { type CopySource, formatCopySource, parseCopySource } from './s3/copy-source.ts';
 import { type Form, formBoundary } from './s3/form-data.ts';
 import { type Operation, operationNamed, routeOperation } from './s3/operation.ts';
-import { type PayloadMode, payloadModeOf } from './s3/payload-mode.ts';
-import { postClaim, verifyPostClaim } from './s3/post-claim.ts';
 import { putObjectOf, withFilename } from './s3/post-object.ts';
-import { judgePostPolicy } from './s3/post-policy.ts';
 import { requestedEncryption } from './s3/sse.ts';
-import * as sigv2 from './sigv2/verify.ts';
-import { ALGORITHM, ASYMMETRIC_ALGORITHM, type SigningAlgorithm } from './sigv4/algorithm.ts';
-import * as sigv4 from './sigv4/claim.ts';
 import { sign } from './sigv4/sign.ts';
 import type { SigningKeys } from './sigv4/signing-key.ts';
-import { chunkSeed, verifySigV4 } from './sigv4/verify.ts';
+
+export type { AuthenticationScheme, Facts } from './facts.ts';
 
 /** What the judgement depends on besides the request. */
 export interface DecisionContext {
@@ -41,33 +37,6 @@ export interface DecisionContext {
   readonly credentials: (backend: Backend) => SigningCredentials | undefined;
   readonly now: Date;
   readonly keys: SigningKeys;
-}
-
-/** The form in which a request was authenticated. */
-export type AuthenticationScheme =
-  | 'sigv4'
-  | 'sigv4-query'
-  | 'sigv4a'
-  | 'sigv2'
-  | 'sigv2-query'
-  | 'post-policy'
-  | 'none';
-
-/** What is known of a request, whatever becomes of it. */
-export interface Facts {
-  operation: string;
-  secure: boolean;
-  bucket?: string;
-  key?: string;
-  accessKeyId?: string;
-  client?: string;
-  scheme?: AuthenticationScheme;
-  /** `verified`, or the reason why not. */
-  verification?: 'verified' | Reason;
-  rule?: string;
-  backend?: string;
-  /** What a rule in mode `observe` would have refused. */
-  observedReason?: Reason;
 }
 
 /** A request to the backend, signed. Header values are latin1. */
@@ -164,165 +133,6 @@ function judge(
   );
 }
 
-/** Who sent the request, as far as its listener asks. */
-interface Identity {
-  /** Absent where the listener's clients need not sign, and on a CORS preflight. */
-  readonly client: Client | undefined;
-  readonly mode: PayloadMode;
-  /** What vouches for signed chunks of the body; `undefined` where there may be none. */
-  readonly chunks: ChunkTrust | undefined;
-  readonly strength: ChannelStrength;
-}
-
-/** The single verification stage: whatever comes after it reads its result, never the request's own claims. */
-function authenticate(
-  request: ParsedRequest,
-  operation: Operation,
-  backend: Backend | undefined,
-  context: DecisionContext,
-  facts: Facts,
-): Identity | Refusal {
-  const outcome = verifyIdentity(request, operation, backend, context, facts);
-  if (facts.scheme !== undefined && facts.scheme !== 'none') {
-    facts.verification = 'reason' in outcome ? outcome.reason : 'verified';
-  }
-  return outcome;
-}
-
-function verifyIdentity(
-  request: ParsedRequest,
-  operation: Operation,
-  backend: Backend | undefined,
-  context: DecisionContext,
-  facts: Facts,
-): Identity | Refusal {
-  const { channel, headers } = request.received;
-  if (channel.authentication === 'none' || operation.access === 'preflight') {
-    facts.scheme = 'none';
-    const mode = modeOf(headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD');
-    const strength = { secure: request.secure, weakSignature: false, authorization: undefined };
-    const chunks = channel.authentication === 'none' ? 'ignored' : undefined;
-    return 'reason' in mode ? mode : { client: undefined, mode, chunks, strength };
-  }
-  switch (request.form) {
-    case 'sigv4-header':
-    case 'sigv4-query':
-    case 'sigv4a-header':
-    case 'sigv4a-query':
-      return authenticateV4(request, V4_FORMS[request.form], operation, backend, context, facts);
-    case 'sigv2-header':
-    case 'sigv2-query':
-      return authenticateV2(request, context, facts);
-    case 'unsupported':
-      return refusals.authorizationInvalid('Unsupported Authorization Type');
-    case 'none':
-      return refusals.anonymous();
-  }
-}
-
-interface V4Form {
-  readonly scheme: AuthenticationScheme;
-  readonly algorithm: SigningAlgorithm;
-  readonly place: 'header' | 'query';
-}
-
-const V4_FORMS = {
-  'sigv4-header': { scheme: 'sigv4', algorithm: ALGORITHM, place: 'header' },
-  'sigv4-query': { scheme: 'sigv4-query', algorithm: ALGORITHM, place: 'query' },
-  'sigv4a-header': { scheme: 'sigv4a', algorithm: ASYMMETRIC_ALGORITHM, place: 'header' },
-  'sigv4a-query': { scheme: 'sigv4a', algorithm: ASYMMETRIC_ALGORITHM, place: 'query' },
-} as const satisfies Record<string, V4Form>;
-
-function authenticateV4(
-  request: ParsedRequest,
-  form: V4Form,
-  operation: Operation,
-  backend: Backend | undefined,
-  { policy, now, keys }: DecisionContext,
-  facts: Facts,
-): Identity | Refusal {
-  const { received, target } = request;
-  const { headers, method } = received;
-  facts.scheme = form.scheme;
-  const claimed =
-    form.place === 'header'
-      ? sigv4.headerClaim(headers, form.algorithm)
-      : sigv4.queryClaim(target.parameters, headers, form.algorithm);
-  if (claimed.kind === 'refused') return claimed.refusal;
-  const { claim } = claimed;
-  facts.accessKeyId = claim.accessKeyId;
-  const client = policy.clients.get(claim.accessKeyId);
-  const region = backend?.region ?? policy.backends[0]?.region ?? 'us-east-1';
-  // Clients that do not know a bucket's region ask for it at us-east-1 (minio-go does so before its first request).
-  const regions = operation.name === 'GetBucketLocation' ? [region, 'us-east-1'] : [region];
-  const refusal = verifySigV4(claim, { method, target, headers }, { client, regions, now, keys });
-  if (refusal) return refusal;
-  if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
-  facts.client = client.name;
-  const mode = modeOf(claim.payloadHash);
-  if ('reason' in mode) return mode;
-  return {
-    client,
-    mode,
-    chunks: mayStartChain(claim, mode) ? chunkSeed(claim, client, keys) : undefined,
-    strength: { secure: request.secure, weakSignature: false, authorization: undefined },
-  };
-}
-
-/**
- * Signed chunks continue the signature of an Authorization header, and with its algorithm. Whoever holds a presigned URL
- * has no secret to sign chunks with.
- */
-function mayStartChain({ form, algorithm }: sigv4.SigV4Claim, mode: PayloadMode): boolean {
-  if (form !== 'header' || mode.kind !== 'aws-chunked') return false;
-  return mode.chunkSignature === (algorithm === ALGORITHM ? 'hmac' : 'ecdsa');
-}
-
-function authenticateV2(
-  request: ParsedRequest,
-  { policy, now }: DecisionContext,
-  facts: Facts,
-): Identity | Refusal {
-  const { received, target } = request;
-  const { headers, method } = received;
-  facts.scheme = request.form === 'sigv2-header' ? 'sigv2' : 'sigv2-query';
-  const claimed =
-    request.form === 'sigv2-header' ? sigv2.headerClaim(headers) : sigv2.queryClaim(target.parameters);
-  if (claimed.kind === 'refused') return claimed.refusal;
-  facts.accessKeyId = claimed.claim.accessKeyId;
-  const client = policy.clients.get(claimed.claim.accessKeyId);
-  const hostedBucket = hostedBucketOf(request, policy);
-  const refusal = sigv2.verifySigV2(
-    claimed.claim,
-    { method, target, headers, hostedBucket },
-    { client, now },
-  );
-  if (refusal) return refusal;
-  if (client) facts.client = client.name;
-  if (policy.signatureV2 === 'refuse') return refusals.signatureV2NotSupported();
-  const unsigned = sigv2.unsignedParameter(request.query);
-  if (unsigned !== undefined) return refusals.headersNotSigned([unsigned]);
-  const mode = modeOf(headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD');
-  if ('reason' in mode) return mode;
-  if (mode.kind === 'aws-chunked') return refusals.contentSha256NotForOperation();
-  const strength = {
-    secure: request.secure,
-    weakSignature: true,
-    authorization: request.form === 'sigv2-header' ? 'AWS' : undefined,
-  };
-  return { client, mode, chunks: undefined, strength };
-}
-
-/** The bucket where Host names it. */
-function hostedBucketOf(request: ParsedRequest, policy: Policy): string | undefined {
-  const root = addressOf(request.host, { rawPath: '/', parameters: [] }, policy.domains);
-  return root.kind === 'address' && root.address.resource === 'bucket' ? root.address.bucket : undefined;
-}
-
-function modeOf(value: string): PayloadMode | Refusal {
-  return payloadModeOf(value) ?? refusals.contentSha256Invalid(value);
-}
-
 /** What must be known of a form before it is read. */
 function awaitForm(request: ParsedRequest, facts: Facts): Verdict | Refusal {
   if (request.form !== 'none') return refusals.severalAuthMechanisms();
@@ -347,7 +157,8 @@ function judgeForm(form: FormCase, context: DecisionContext, facts: Facts): Verd
   const { request, operation, address, backend } = form;
   const { bucket } = address;
   const fields = withFilename(form.form.fields, form.form.filename);
-  const identity = authenticateForm(form, fields, context, facts);
+  const { fileSize } = form.form;
+  const identity = authenticateForm({ request, bucket, backend, fileSize }, fields, context, facts);
   if ('reason' in identity) return identity;
   const denied = authorize(identity.client, operation, address);
   if (denied) return denied;
@@ -358,7 +169,7 @@ function judgeForm(form: FormCase, context: DecisionContext, facts: Facts): Verd
   facts.key = key;
   const verdict = judgeAuthenticated(
     {
-      request: asPutObject(request, put.headers, form.form.fileSize),
+      request: asPutObject(request, put.headers, fileSize),
       address: { resource: 'object', bucket, key },
       operation: operationNamed('PutObject'),
       backend,
@@ -372,44 +183,6 @@ function judgeForm(form: FormCase, context: DecisionContext, facts: Facts): Verd
     ...verdict,
     form: { fields, bucket, key, bucketUrl: bucketUrlOf(request, bucket, context.policy) },
   };
-}
-
-/** The single verification stage of forms: signature, then the policy it vouches for. */
-function authenticateForm(
-  { request, address, backend, form }: FormCase,
-  fields: ReadonlyMap<string, string>,
-  { policy, now, keys }: DecisionContext,
-  facts: Facts,
-): Identity | Refusal {
-  const strong = { secure: request.secure, weakSignature: false, authorization: undefined };
-  const unsigned: Omit<Identity, 'client'> = {
-    mode: { kind: 'unsigned' },
-    chunks: undefined,
-    strength: strong,
-  };
-  const judged = (text: string) =>
-    judgePostPolicy(text, { fields, bucket: address.bucket, fileSize: form.fileSize, now });
-  if (request.received.channel.authentication === 'none') {
-    facts.scheme = 'none';
-    const text = fields.get('policy');
-    return (text === undefined ? undefined : judged(text)) ?? { ...unsigned, client: undefined };
-  }
-  const claimed = postClaim(fields);
-  if (claimed.kind === 'refused') return claimed.refusal;
-  if (claimed.kind === 'unsigned') return refusals.anonymous();
-  const { claim } = claimed;
-  facts.scheme = 'post-policy';
-  facts.accessKeyId = claim.accessKeyId;
-  const client = policy.clients.get(claim.accessKeyId);
-  const regions = [backend?.region ?? policy.backends[0]?.region ?? 'us-east-1'];
-  const refusal = verifyPostClaim(claim, { client, regions, now, keys });
-  facts.verification = refusal?.reason ?? 'verified';
-  if (refusal) return refusal;
-  if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
-  facts.client = client.name;
-  const weakSignature = claim.scope === undefined;
-  if (weakSignature && policy.signatureV2 === 'refuse') return refusals.signatureV2NotSupported();
-  return judged(claim.policy) ?? { ...unsigned, client, strength: { ...strong, weakSignature } };
 }
 
 /** The request a form stands for: its fields as headers, its file as body. */

@@ -409,14 +409,6 @@ describe('encryption headers where they do not belong', () => {
 describe('out of reach whatever the client’s rights', () => {
   const TABLE: readonly (readonly [what: string, request: ClientRequest])[] = [
     ['CreateSession, which vends credentials', { method: 'GET', path: '/bucket', query: { session: '' } }],
-    [
-      'form uploads',
-      {
-        method: 'POST',
-        path: '/bucket',
-        headers: { 'content-type': 'multipart/form-data; boundary=x', 'content-length': '5' },
-      },
-    ],
   ];
   for (const [what, request] of TABLE) {
     test(what, async () =>

@@ -91,12 +91,14 @@ describe('imports point one way', () => {
   const LAYERS: readonly (readonly [layer: string, owns: RegExp])[] = [
     ['index', /^core\/index\.ts$/],
     ['decide', /^core\/decide\.ts$/],
+    ['authenticate', /^core\/authenticate\.ts$/],
     ['policy', /^core\/policy\//],
     ['request', /^core\/request\.ts$/],
     ['s3', /^core\/s3\//],
     ['sigv2', /^core\/sigv2\//],
     ['sigv4', /^core\/sigv4\//],
     ['http', /^core\/http\//],
+    ['facts', /^core\/facts\.ts$/],
     ['refusal', /^core\/refusal\.ts$/],
   ];
   const layerOf = (file: string): number => LAYERS.findIndex(([, owns]) => owns.test(file));

@@ -23,7 +23,8 @@ describe('what a client may do', () => {
     ['read-write', 'CreateBucket', false],
     ['admin', 'PutBucketEncryption', true],
     ['admin', 'CreateSession', false],
-    ['admin', 'PostObject', false],
+    ['read-only', 'PostObject', false],
+    ['read-write', 'PostObject', true],
     ['unsigned', 'PutObject', true],
     ['unsigned', 'PutBucketPolicy', false],
   ];

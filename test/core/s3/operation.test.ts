@@ -195,9 +195,9 @@ describe('every operation of the service model', () => {
     });
   }
 
-  for (const name of ['CreateSession', 'PostObject']) {
-    test(`${name} is recognised, and out of reach`, () => assert.equal(operationNamed(name).access, 'never'));
-  }
+  test('CreateSession is recognised, and out of reach', () => {
+    assert.equal(operationNamed('CreateSession').access, 'never');
+  });
 
   test('a form upload is one, whatever its boundary', () => {
     for (const type of [

@@ -1,0 +1,231 @@
+// Who sent a request: the one verification stage. Everything after it reads its result, never the request's own claims
+// (CVE-2025-31489, CVE-2026-40344 and CVE-2026-41145 came from deciding it in several places). Must not know rules.
+import type { AuthenticationScheme, Facts } from './facts.ts';
+import type { ChunkTrust } from './policy/body-plan.ts';
+import type { ChannelStrength } from './policy/encryption.ts';
+import type { Backend, Client, Policy } from './policy/policy.ts';
+import type { Refusal } from './refusal.ts';
+import * as refusals from './refusal.ts';
+import type { ParsedRequest } from './request.ts';
+import { addressOf } from './s3/address.ts';
+import type { Operation } from './s3/operation.ts';
+import { type PayloadMode, payloadModeOf } from './s3/payload-mode.ts';
+import { postClaim, verifyPostClaim } from './s3/post-claim.ts';
+import { judgePostPolicy } from './s3/post-policy.ts';
+import * as sigv2 from './sigv2/verify.ts';
+import { ALGORITHM, ASYMMETRIC_ALGORITHM, type SigningAlgorithm } from './sigv4/algorithm.ts';
+import * as sigv4 from './sigv4/claim.ts';
+import type { SigningKeys } from './sigv4/signing-key.ts';
+import { chunkSeed, verifySigV4 } from './sigv4/verify.ts';
+
+/** What verification depends on besides the request. */
+export interface AuthenticationContext {
+  readonly policy: Policy;
+  readonly now: Date;
+  readonly keys: SigningKeys;
+}
+
+/** Who sent the request, as far as its listener asks. */
+export interface Identity {
+  /** Absent where the listener's clients need not sign, and on a CORS preflight. */
+  readonly client: Client | undefined;
+  readonly mode: PayloadMode;
+  /** What vouches for signed chunks of the body; `undefined` where there may be none. */
+  readonly chunks: ChunkTrust | undefined;
+  readonly strength: ChannelStrength;
+}
+
+/** The single verification stage: whatever comes after it reads its result, never the request's own claims. */
+export function authenticate(
+  request: ParsedRequest,
+  operation: Operation,
+  backend: Backend | undefined,
+  context: AuthenticationContext,
+  facts: Facts,
+): Identity | Refusal {
+  const outcome = verifyIdentity(request, operation, backend, context, facts);
+  if (facts.scheme !== undefined && facts.scheme !== 'none') {
+    facts.verification = 'reason' in outcome ? outcome.reason : 'verified';
+  }
+  return outcome;
+}
+
+function verifyIdentity(
+  request: ParsedRequest,
+  operation: Operation,
+  backend: Backend | undefined,
+  context: AuthenticationContext,
+  facts: Facts,
+): Identity | Refusal {
+  const { channel, headers } = request.received;
+  if (channel.authentication === 'none' || operation.access === 'preflight') {
+    facts.scheme = 'none';
+    const mode = modeOf(headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD');
+    const strength = { secure: request.secure, weakSignature: false, authorization: undefined };
+    const chunks = channel.authentication === 'none' ? 'ignored' : undefined;
+    return 'reason' in mode ? mode : { client: undefined, mode, chunks, strength };
+  }
+  switch (request.form) {
+    case 'sigv4-header':
+    case 'sigv4-query':
+    case 'sigv4a-header':
+    case 'sigv4a-query':
+      return authenticateV4(request, V4_FORMS[request.form], operation, backend, context, facts);
+    case 'sigv2-header':
+    case 'sigv2-query':
+      return authenticateV2(request, context, facts);
+    case 'unsupported':
+      return refusals.authorizationInvalid('Unsupported Authorization Type');
+    case 'none':
+      return refusals.anonymous();
+  }
+}
+
+interface V4Form {
+  readonly scheme: AuthenticationScheme;
+  readonly algorithm: SigningAlgorithm;
+  readonly place: 'header' | 'query';
+}
+
+const V4_FORMS = {
+  'sigv4-header': { scheme: 'sigv4', algorithm: ALGORITHM, place: 'header' },
+  'sigv4-query': { scheme: 'sigv4-query', algorithm: ALGORITHM, place: 'query' },
+  'sigv4a-header': { scheme: 'sigv4a', algorithm: ASYMMETRIC_ALGORITHM, place: 'header' },
+  'sigv4a-query': { scheme: 'sigv4a', algorithm: ASYMMETRIC_ALGORITHM, place: 'query' },
+} as const satisfies Record<string, V4Form>;
+
+function authenticateV4(
+  request: ParsedRequest,
+  form: V4Form,
+  operation: Operation,
+  backend: Backend | undefined,
+  { policy, now, keys }: AuthenticationContext,
+  facts: Facts,
+): Identity | Refusal {
+  const { received, target } = request;
+  const { headers, method } = received;
+  facts.scheme = form.scheme;
+  const claimed =
+    form.place === 'header'
+      ? sigv4.headerClaim(headers, form.algorithm)
+      : sigv4.queryClaim(target.parameters, headers, form.algorithm);
+  if (claimed.kind === 'refused') return claimed.refusal;
+  const { claim } = claimed;
+  facts.accessKeyId = claim.accessKeyId;
+  const client = policy.clients.get(claim.accessKeyId);
+  const region = backend?.region ?? policy.backends[0]?.region ?? 'us-east-1';
+  // Clients that do not know a bucket's region ask for it at us-east-1 (minio-go does so before its first request).
+  const regions = operation.name === 'GetBucketLocation' ? [region, 'us-east-1'] : [region];
+  const refusal = verifySigV4(claim, { method, target, headers }, { client, regions, now, keys });
+  if (refusal) return refusal;
+  if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
+  facts.client = client.name;
+  const mode = modeOf(claim.payloadHash);
+  if ('reason' in mode) return mode;
+  return {
+    client,
+    mode,
+    chunks: mayStartChain(claim, mode) ? chunkSeed(claim, client, keys) : undefined,
+    strength: { secure: request.secure, weakSignature: false, authorization: undefined },
+  };
+}
+
+/**
+ * Signed chunks continue the signature of an Authorization header, and with its algorithm. Whoever holds a presigned URL
+ * has no secret to sign chunks with.
+ */
+function mayStartChain({ form, algorithm }: sigv4.SigV4Claim, mode: PayloadMode): boolean {
+  if (form !== 'header' || mode.kind !== 'aws-chunked') return false;
+  return mode.chunkSignature === (algorithm === ALGORITHM ? 'hmac' : 'ecdsa');
+}
+
+function authenticateV2(
+  request: ParsedRequest,
+  { policy, now }: AuthenticationContext,
+  facts: Facts,
+): Identity | Refusal {
+  const { received, target } = request;
+  const { headers, method } = received;
+  facts.scheme = request.form === 'sigv2-header' ? 'sigv2' : 'sigv2-query';
+  const claimed =
+    request.form === 'sigv2-header' ? sigv2.headerClaim(headers) : sigv2.queryClaim(target.parameters);
+  if (claimed.kind === 'refused') return claimed.refusal;
+  facts.accessKeyId = claimed.claim.accessKeyId;
+  const client = policy.clients.get(claimed.claim.accessKeyId);
+  const hostedBucket = hostedBucketOf(request, policy);
+  const refusal = sigv2.verifySigV2(
+    claimed.claim,
+    { method, target, headers, hostedBucket },
+    { client, now },
+  );
+  if (refusal) return refusal;
+  if (client) facts.client = client.name;
+  if (policy.signatureV2 === 'refuse') return refusals.signatureV2NotSupported();
+  const unsigned = sigv2.unsignedParameter(request.query);
+  if (unsigned !== undefined) return refusals.headersNotSigned([unsigned]);
+  const mode = modeOf(headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD');
+  if ('reason' in mode) return mode;
+  if (mode.kind === 'aws-chunked') return refusals.contentSha256NotForOperation();
+  const strength = {
+    secure: request.secure,
+    weakSignature: true,
+    authorization: request.form === 'sigv2-header' ? 'AWS' : undefined,
+  };
+  return { client, mode, chunks: undefined, strength };
+}
+
+/** The bucket where Host names it. */
+export function hostedBucketOf(request: ParsedRequest, policy: Policy): string | undefined {
+  const root = addressOf(request.host, { rawPath: '/', parameters: [] }, policy.domains);
+  return root.kind === 'address' && root.address.resource === 'bucket' ? root.address.bucket : undefined;
+}
+
+function modeOf(value: string): PayloadMode | Refusal {
+  return payloadModeOf(value) ?? refusals.contentSha256Invalid(value);
+}
+
+/** A form whose fields are known. */
+export interface SignedForm {
+  readonly request: ParsedRequest;
+  readonly bucket: string;
+  readonly backend: Backend | undefined;
+  /** In bytes. */
+  readonly fileSize: number;
+}
+
+/** The single verification stage of forms: signature, then the policy it vouches for. */
+export function authenticateForm(
+  { request, bucket, backend, fileSize }: SignedForm,
+  fields: ReadonlyMap<string, string>,
+  { policy, now, keys }: AuthenticationContext,
+  facts: Facts,
+): Identity | Refusal {
+  const strong = { secure: request.secure, weakSignature: false, authorization: undefined };
+  const unsigned: Omit<Identity, 'client'> = {
+    mode: { kind: 'unsigned' },
+    chunks: undefined,
+    strength: strong,
+  };
+  const judged = (text: string) => judgePostPolicy(text, { fields, bucket, fileSize, now });
+  if (request.received.channel.authentication === 'none') {
+    facts.scheme = 'none';
+    const text = fields.get('policy');
+    return (text === undefined ? undefined : judged(text)) ?? { ...unsigned, client: undefined };
+  }
+  const claimed = postClaim(fields);
+  if (claimed.kind === 'refused') return claimed.refusal;
+  if (claimed.kind === 'unsigned') return refusals.anonymous();
+  const { claim } = claimed;
+  facts.scheme = 'post-policy';
+  facts.accessKeyId = claim.accessKeyId;
+  const client = policy.clients.get(claim.accessKeyId);
+  const regions = [backend?.region ?? policy.backends[0]?.region ?? 'us-east-1'];
+  const refusal = verifyPostClaim(claim, { client, regions, now, keys });
+  facts.verification = refusal?.reason ?? 'verified';
+  if (refusal) return refusal;
+  if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
+  facts.client = client.name;
+  const weakSignature = claim.scope === undefined;
+  if (weakSignature && policy.signatureV2 === 'refuse') return refusals.signatureV2NotSupported();
+  return judged(claim.policy) ?? { ...unsigned, client, strength: { ...strong, weakSignature } };
+}

@@ -1,0 +1,29 @@
+// What is known of a request, whatever becomes of it: the part of the judgement that is logged and counted.
+import type { Reason } from './refusal.ts';
+
+/** The form in which a request was authenticated. */
+export type AuthenticationScheme =
+  | 'sigv4'
+  | 'sigv4-query'
+  | 'sigv4a'
+  | 'sigv2'
+  | 'sigv2-query'
+  | 'post-policy'
+  | 'none';
+
+/** What is known of a request, whatever becomes of it. */
+export interface Facts {
+  operation: string;
+  secure: boolean;
+  bucket?: string;
+  key?: string;
+  accessKeyId?: string;
+  client?: string;
+  scheme?: AuthenticationScheme;
+  /** `verified`, or the reason why not. */
+  verification?: 'verified' | Reason;
+  rule?: string;
+  backend?: string;
+  /** What a rule in mode `observe` would have refused. */
+  observedReason?: Reason;
+}
