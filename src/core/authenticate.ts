@@ -6,7 +6,7 @@ import type { ChannelStrength } from './policy/encryption.ts';
 import type { Backend, Client, Policy } from './policy/policy.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
-import type { ParsedRequest } from './request.ts';
+import type { AuthenticationForm, ParsedRequest } from './request.ts';
 import { addressOf } from './s3/address.ts';
 import type { Operation } from './s3/operation.ts';
 import { type PayloadMode, payloadModeOf } from './s3/payload-mode.ts';
@@ -44,11 +44,35 @@ export function authenticate(
   facts: Facts,
 ): Identity | Refusal {
   const outcome = verifyIdentity(request, operation, backend, context, facts);
-  if (facts.scheme !== undefined && facts.scheme !== 'none') {
+  const verified = request.received.channel.signing !== 'preserve';
+  if (verified && facts.scheme !== undefined && facts.scheme !== 'none') {
     facts.verification = 'reason' in outcome ? outcome.reason : 'verified';
   }
   return outcome;
 }
+
+/**
+ * A listener that preserves signatures leaves them to the backend, which has the secrets. What the form of a signature
+ * means to S3's conditions on KMS is known without verifying it.
+ */
+function unverifiedIdentity(request: ParsedRequest, facts: Facts): Identity {
+  facts.scheme = SCHEMES[request.form];
+  const weakSignature = !request.form.startsWith('sigv4');
+  const authorization = request.form === 'sigv2-header' ? 'AWS' : undefined;
+  const strength = { secure: request.secure, weakSignature, authorization };
+  return { client: undefined, mode: { kind: 'unsigned' }, chunks: undefined, strength };
+}
+
+const SCHEMES: Readonly<Record<AuthenticationForm, AuthenticationScheme>> = {
+  'sigv4-header': 'sigv4',
+  'sigv4-query': 'sigv4-query',
+  'sigv4a-header': 'sigv4a',
+  'sigv4a-query': 'sigv4a',
+  'sigv2-header': 'sigv2',
+  'sigv2-query': 'sigv2-query',
+  unsupported: 'none',
+  none: 'none',
+};
 
 function verifyIdentity(
   request: ParsedRequest,
@@ -58,6 +82,7 @@ function verifyIdentity(
   facts: Facts,
 ): Identity | Refusal {
   const { channel, headers } = request.received;
+  if (channel.signing === 'preserve') return unverifiedIdentity(request, facts);
   if (channel.authentication === 'none' || operation.access === 'preflight') {
     facts.scheme = 'none';
     const mode = modeOf(headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD');

@@ -4,10 +4,11 @@ import { authenticate, authenticateForm, hostedBucketOf, type Identity } from '.
 import type { Facts } from './facts.ts';
 import { ReceivedHeaders } from './http/headers.ts';
 import { authorize, backendFor, mayRead } from './policy/access.ts';
-import { type BodyPlan, planBody } from './policy/body-plan.ts';
+import { type BodyPlan, type ProvenBodyPlan, planBody, planRawBody } from './policy/body-plan.ts';
 import {
   type EncryptionOrder,
   type Injection,
+  judgeCompliance,
   judgeEncryption,
   refuseAskedKms,
   refuseMisplacedHeaders,
@@ -15,7 +16,14 @@ import {
   ruleFor,
 } from './policy/encryption.ts';
 import type { Backend, Policy, SigningCredentials } from './policy/policy.ts';
-import { destinationOf, requestTarget, rewriteHeaders } from './policy/rewrite.ts';
+import {
+  destinationOf,
+  originOf,
+  preservedHeaders,
+  requestTarget,
+  rewriteHeaders,
+  unknownHeader,
+} from './policy/rewrite.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
 import { type ParsedRequest, parseRequest, type ReceivedRequest } from './request.ts';
@@ -24,7 +32,7 @@ import { type CopySource, formatCopySource, parseCopySource } from './s3/copy-so
 import { type Form, formBoundary } from './s3/form-data.ts';
 import { type Operation, operationNamed, routeOperation } from './s3/operation.ts';
 import { putObjectOf, withFilename } from './s3/post-object.ts';
-import { requestedEncryption } from './s3/sse.ts';
+import { requestedEncryption, SSE_FAMILY } from './s3/sse.ts';
 import { sign } from './sigv4/sign.ts';
 import type { SigningKeys } from './sigv4/signing-key.ts';
 
@@ -135,6 +143,8 @@ function judge(
 
 /** What must be known of a form before it is read. */
 function awaitForm(request: ParsedRequest, facts: Facts): Verdict | Refusal {
+  // What a preserved form asks for could be judged, but not before its fields have gone.
+  if (isPreserved(request)) return refusals.operationNotAllowed(facts.operation);
   if (request.form !== 'none') return refusals.severalAuthMechanisms();
   const { headers } = request.received;
   const boundary = formBoundary(headers.get('content-type') ?? '');
@@ -228,6 +238,7 @@ function judgeAuthenticated(
   if (copySource !== undefined && typeof copySource !== 'string') return copySource;
   const encryption = judgeWrite(authenticated, context.policy, facts);
   if (encryption !== undefined && 'reason' in encryption) return encryption;
+  if (isPreserved(request)) return forwardPreserved(authenticated, facts, encryption);
   const planned = planBody(request, operation, identity.mode, backend, identity.chunks);
   if (planned.kind === 'refused') return planned.refusal;
   return forward(
@@ -237,6 +248,46 @@ function judgeAuthenticated(
     { order: encryption, copySource, body: planned.plan },
     planned.payloadHash,
   );
+}
+
+function isPreserved({ received }: ParsedRequest): boolean {
+  return received.channel.signing === 'preserve';
+}
+
+/** As it came: only where it goes to is the gateway's. */
+function forwardPreserved(
+  { request, operation, backend, identity }: Authenticated,
+  facts: Facts,
+  order: EncryptionOrder | undefined,
+): Verdict | Refusal {
+  const unknown = unknownHeader(request, operation);
+  if (unknown !== undefined) return refusals.headerNotImplemented(unknown);
+  const { received } = request;
+  // Whether S3 honours these in a presigned query depends on what is signed; as headers they count.
+  const hoisted = SSE_FAMILY.find((name) => request.fields.has(name) && !received.headers.has(name));
+  if (hoisted !== undefined)
+    return refusals.ambiguous(`${hoisted} stands in its query, not among its headers`);
+  return {
+    kind: 'forward',
+    facts,
+    backend,
+    outgoing: {
+      origin: originOf(backend),
+      method: received.method,
+      target: received.target,
+      headers: preservedHeaders(request),
+    },
+    body: planRawBody(request),
+    encryption: order && { algorithm: order.algorithm, keyId: order.keyId },
+    injected: [],
+    form: undefined,
+    ifAnswerUnderKms: kmsAnswerRefusal(operation, identity),
+  };
+}
+
+/** What takes the place of a read's answer that turns out to be under KMS. */
+function kmsAnswerRefusal(operation: Operation, { strength }: Identity): Refusal | undefined {
+  return operation.access === 'read' ? refuseWeakChannel('aws:kms', strength) : undefined;
 }
 
 /** The copy source as it is sent on: readable by the client, and served by the same backend as the target. */
@@ -291,7 +342,8 @@ function judgeWrite(
   const rule = ruleFor(policy.rules, bucket, key);
   if (!rule) return refusals.noRule();
   facts.rule = rule.name;
-  const verdict = judgeEncryption(rule, {
+  const judge = isPreserved(request) ? judgeCompliance : judgeEncryption;
+  const verdict = judge(rule, {
     operation,
     bucket,
     key,
@@ -312,7 +364,7 @@ function forward(
   { request, address, operation, backend, identity }: Authenticated,
   context: DecisionContext,
   facts: Facts,
-  edits: { order: EncryptionOrder | undefined; copySource: string | undefined; body: BodyPlan },
+  edits: { order: EncryptionOrder | undefined; copySource: string | undefined; body: ProvenBodyPlan },
   payloadHash: string,
 ): Verdict | Refusal {
   const destination = destinationOf(backend, address, request.query);
@@ -337,7 +389,6 @@ function forward(
     encryption: edits.order && { algorithm: edits.order.algorithm, keyId: edits.order.keyId },
     injected: edits.order?.injected ?? [],
     form: undefined,
-    ifAnswerUnderKms:
-      operation.access === 'read' ? refuseWeakChannel('aws:kms', identity.strength) : undefined,
+    ifAnswerUnderKms: kmsAnswerRefusal(operation, identity),
   };
 }

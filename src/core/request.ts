@@ -17,6 +17,8 @@ export interface Channel {
   readonly peerTrusted: boolean;
   /** `none`: clients of this listener need not sign. */
   readonly authentication: 'signature' | 'none';
+  /** `preserve`: the request goes on as it came, under the client's own signature, which is not verified here. */
+  readonly signing: 'replace' | 'preserve';
 }
 
 /** A request as it stood on the wire. Nothing changes it. */

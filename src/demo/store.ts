@@ -194,6 +194,7 @@ async function answerTo(
     declaredSecure: false,
     peerTrusted: false,
     authentication: 'signature',
+    signing: 'replace',
   } as const;
   const parsed = parseRequest({ ...received, channel }, HEADER_BYTES);
   if (parsed.kind === 'refused') return parsed.refusal;

@@ -46,7 +46,8 @@ export class ProvenBody extends Transform {
   constructor(plan: Exclude<BodyPlan, { kind: 'none' }>, form?: FormUpload) {
     super();
     if (form) this.#proof = proveForm(form);
-    else this.#proof = plan.kind === 'plain' ? proveSha256(plan.sha256) : new ChunkedProof(plan);
+    else if (plan.kind === 'aws-chunked') this.#proof = new ChunkedProof(plan);
+    else this.#proof = proveSha256(plan.kind === 'plain' ? plan.sha256 : undefined);
     this.#pass(form?.read ?? []);
   }
 

@@ -12,6 +12,7 @@ export interface ListenerContext {
   readonly encrypted: boolean;
   readonly declaredSecure: boolean;
   readonly authentication: 'signature' | 'none';
+  readonly signing: 'replace' | 'preserve';
   readonly trustedProxies: BlockList;
 }
 
@@ -27,6 +28,7 @@ export function listenerContext(listener: ListenerConfiguration): ListenerContex
     encrypted: listener.tls !== undefined,
     declaredSecure: listener.tls === undefined && listener.secure,
     authentication: listener.authentication,
+    signing: listener.signing,
     trustedProxies,
   };
 }
@@ -42,6 +44,7 @@ export function receive(message: IncomingMessage, listener: ListenerContext): Re
       declaredSecure: listener.declaredSecure,
       peerTrusted: isTrusted(listener.trustedProxies, message.socket.remoteAddress),
       authentication: listener.authentication,
+      signing: listener.signing,
     },
   };
 }

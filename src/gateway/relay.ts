@@ -52,7 +52,7 @@ export function relay(
 }
 
 function isEmpty(body: ForwardVerdict['body']): boolean {
-  return body.kind === 'plain' && body.length === 0;
+  return (body.kind === 'plain' || body.kind === 'raw') && body.length === 0;
 }
 
 /** Breaks off a client that stops sending. Time in which the backend takes nothing is not the client's. */

@@ -2,6 +2,7 @@
 import { awsCli } from './aws-cli.ts';
 import { awsSdk, awsSdkStreaming } from './aws-sdk.ts';
 import { boto3, recentBoto3 } from './boto3.ts';
+import { minio, minioStreaming } from './minio.ts';
 import { rclone } from './rclone.ts';
 import type { S3Cli } from './s3-cli.ts';
 import { s3cmd } from './s3cmd.ts';
@@ -13,6 +14,8 @@ export const clients: readonly S3Cli[] = [
   recentBoto3,
   awsSdk,
   awsSdkStreaming,
+  minio,
+  minioStreaming,
   s3cmd,
   rclone,
   s3fs,

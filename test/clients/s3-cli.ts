@@ -8,6 +8,7 @@ export interface S3Access {
   readonly caFile: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
+  readonly sessionToken?: string;
   readonly region: string;
   readonly bucket: string;
 }

@@ -12,20 +12,32 @@ export interface EndpointUnderTest {
   close(): Promise<void>;
 }
 
+/** What a test asks of its gateway beyond the common rule. */
+export interface GatewayWishes {
+  /** Rules that stand before the one for everything. */
+  readonly rules?: readonly Readonly<Record<string, unknown>>[];
+  /** Clients beside the tests' own. */
+  readonly clients?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** What Ceph calls its region (GetBucketLocation) where nobody named it. Clients that ask for a bucket's region sign for this. */
+const cephRegion = 'default';
+
 /**
  * Starts the gateway, in a process of its own: a client that blocks this one, as a mounted bucket does, must not block it.
  * Its clients send no encryption header, and Ceph has no default of its own.
  */
-export async function endpointUnderTest(ceph: Ceph): Promise<EndpointUnderTest> {
+export async function endpointUnderTest(ceph: Ceph, wishes: GatewayWishes = {}): Promise<EndpointUnderTest> {
   const [keyId] = ceph.keyIds;
   const gateway = await startGatewayProcess({
-    backends: [backendOf(ceph)],
-    encryption: [{ name: 'everything', buckets: ['*'], mode: 'inject', keyId }],
+    backends: [{ ...backendOf(ceph), region: cephRegion }],
+    clients: [testClient, ...(wishes.clients ?? [])],
+    encryption: [...(wishes.rules ?? []), { name: 'everything', buckets: ['*'], mode: 'inject', keyId }],
   });
   const { endpoint, caFile } = gateway;
   const { accessKeyId, secretAccessKey } = testClient;
   return {
-    access: { endpoint, caFile, accessKeyId, secretAccessKey, region: ceph.region },
+    access: { endpoint, caFile, accessKeyId, secretAccessKey, region: cephRegion },
     expectEncrypted: { keyId },
     close: gateway.stop,
   };

@@ -58,6 +58,7 @@ const channel: fc.Arbitrary<Channel> = fc.record({
   declaredSecure: fc.boolean(),
   peerTrusted: fc.boolean(),
   authentication: fc.constantFrom('signature', 'none'),
+  signing: fc.constant('replace'),
 });
 
 function base64(json: string): string {

@@ -54,6 +54,7 @@ export const TLS: Channel = {
   declaredSecure: false,
   peerTrusted: false,
   authentication: 'signature',
+  signing: 'replace',
 };
 export const PLAINTEXT: Channel = { ...TLS, encrypted: false };
 

@@ -10,7 +10,9 @@ export interface GatewaySetup {
   readonly backends: readonly Readonly<Record<string, unknown>>[];
   readonly clients?: readonly (TestClient | Readonly<Record<string, unknown>>)[];
   readonly encryption?: readonly Readonly<Record<string, unknown>>[];
-  /** Merged into the plaintext listener, the second of the two. */
+  /** Merged into the TLS listener, the first of the two. */
+  readonly encrypted?: Readonly<Record<string, unknown>>;
+  /** Merged into the plaintext listener, the second. */
   readonly plaintext?: Readonly<Record<string, unknown>>;
   readonly [section: string]: unknown;
 }
@@ -53,13 +55,14 @@ export function writeSetup(setup: GatewaySetup): WrittenSetup {
   writeFileSync(caFile, authority.certificate);
   writeFileSync(join(folder, 'gateway.crt'), certificate);
   writeFileSync(join(folder, 'gateway.key'), key);
-  const { plaintext, ...sections } = setup;
+  const { encrypted, plaintext, ...sections } = setup;
   const text = stringify({
     listeners: [
       {
         name: 'tls',
         address: '127.0.0.1:0',
         tls: { certificateFile: 'gateway.crt', keyFile: 'gateway.key' },
+        ...encrypted,
       },
       { name: 'plaintext', address: '127.0.0.1:0', ...plaintext },
     ],

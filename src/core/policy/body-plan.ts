@@ -9,8 +9,17 @@ import { type PayloadMode, UNSIGNED_TRAILER } from '../s3/payload-mode.ts';
 import type { ChunkSeed } from '../sigv4/chunk-signatures.ts';
 import { EMPTY_SHA256 } from '../sigv4/digest.ts';
 
-/** Lengths in bytes. */
-export type BodyPlan =
+/** What becomes of the body. Lengths in bytes. */
+export type BodyPlan = ProvenBodyPlan | RawBodyPlan;
+
+/** Sent on as it comes, whatever its framing; `undefined` length: with HTTP chunks. */
+export interface RawBodyPlan {
+  readonly kind: 'raw';
+  readonly length: number | undefined;
+}
+
+/** A body of which something is to be proven, or none. */
+export type ProvenBodyPlan =
   | { readonly kind: 'none' }
   /** Sent on as it comes; its SHA-256, where given, must hold. */
   | { readonly kind: 'plain'; readonly length: number; readonly sha256: string | undefined }
@@ -50,7 +59,7 @@ export interface ExpectedChecksum {
 }
 
 export type Planned =
-  | { readonly kind: 'planned'; readonly plan: BodyPlan; readonly payloadHash: string }
+  | { readonly kind: 'planned'; readonly plan: ProvenBodyPlan; readonly payloadHash: string }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /** Largest XML or JSON document S3 takes in a request: CompleteMultipartUpload with 10,000 parts stays under 4 MiB. */
@@ -93,6 +102,15 @@ export function planBody(
     length: length === undefined ? undefined : Number(length),
     chunked,
   });
+}
+
+/** The body of a request that is preserved: its signature may cover framing and hash, so nothing of it is touched. */
+export function planRawBody(request: ParsedRequest): BodyPlan {
+  const { headers } = request.received;
+  const length = headers.get('content-length');
+  if (length === undefined)
+    return headers.has('transfer-encoding') ? { kind: 'raw', length } : { kind: 'none' };
+  return { kind: 'raw', length: Number(length) };
 }
 
 function refused(refusal: Refusal): Planned {

@@ -115,6 +115,24 @@ export function judgeEncryption(rule: EncryptionRule, write: EncryptionCase): En
   return weak ? refused(weak) : orderKms(rule, write);
 }
 
+/**
+ * The judgement on a write that cannot be changed because its signature is preserved: what a rule would add must be there.
+ * The ARN need not be: S3 adds it to a context itself.
+ */
+export function judgeCompliance(rule: EncryptionRule, write: EncryptionCase): EncryptionVerdict {
+  const mode = rule.mode === 'inject' ? 'require' : rule.mode;
+  const verdict = judgeEncryption({ ...rule, mode }, write);
+  if (verdict.kind !== 'ordered') return verdict;
+  const { context } = write.requested;
+  const given = context === undefined ? undefined : parseEncryptionContext(context, write.contextBytes);
+  const missing = Object.keys(rule.context).find((name) => !given?.has(name));
+  if (missing !== undefined) return refused(refusals.contextMissingPair(rule.name, missing));
+  if (rule.bucketKey && verdict.order.injected.includes('bucket_key')) {
+    return refused(refusals.bucketKeyNotAllowed(rule.name, true));
+  }
+  return { kind: 'ordered', order: { ...verdict.order, injected: [] } };
+}
+
 function refused(refusal: Refusal): EncryptionVerdict {
   return { kind: 'refused', refusal };
 }

@@ -1,5 +1,6 @@
 // The request that goes to the backend, built fresh from what was judged: an allow-list of headers, canonical path and
 // query, the gateway's own framing. The received request is never changed.
+import { isHopByHop, nominatedByConnection } from '../http/hop-by-hop.ts';
 import { encodePath, formatQuery, type QueryParameter } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
@@ -7,7 +8,7 @@ import type { ParsedRequest } from '../request.ts';
 import type { Address } from '../s3/address.ts';
 import { headerStanding, type Operation } from '../s3/operation.ts';
 import { SSE_FAMILY } from '../s3/sse.ts';
-import type { BodyPlan } from './body-plan.ts';
+import type { ProvenBodyPlan } from './body-plan.ts';
 import { type EncryptionOrder, encryptionHeaders } from './encryption.ts';
 import type { Backend } from './policy.ts';
 
@@ -44,6 +45,26 @@ export function destinationOf(
     path,
     parameters: query.filter(({ name }) => name !== 'x-id'),
   };
+}
+
+/** The first `x-amz-*` header that no operation known here has: S3 could give it a meaning that escapes the rules. */
+export function unknownHeader(request: ParsedRequest, operation: Operation): string | undefined {
+  return [...request.fields.keys()].find((name) => standingOf(operation, name) === 'unknown');
+}
+
+/** Every end-to-end header as it came, Host included: the client's signature covers it. */
+export function preservedHeaders({ received }: ParsedRequest): (readonly [string, string])[] {
+  const { fields } = received.headers;
+  const nominated = nominatedByConnection(received.headers.all('connection'));
+  // Expect has been answered here; the framing is that of the body as it is sent on.
+  return fields
+    .filter(({ name }) => name !== 'expect' && (name.startsWith('x-amz-') || !isHopByHop(name, nominated)))
+    .map(({ name, value }) => [name, value]);
+}
+
+/** `https://host:port` of a backend. */
+export function originOf(backend: Backend): string {
+  return `${backend.protocol}://${backend.hostname}:${backend.port}`;
 }
 
 /** Path and query as they go on the request line. */
@@ -88,7 +109,7 @@ export interface HeaderEdits {
   readonly order: EncryptionOrder | undefined;
   /** The copy source in its one canonical form. */
   readonly copySource: string | undefined;
-  readonly body: BodyPlan;
+  readonly body: ProvenBodyPlan;
 }
 
 export type Rewritten =
@@ -139,7 +160,7 @@ function editedValue(
 }
 
 /** `aws-chunked` is framing, not an encoding of the object; it stays only while the framing does. */
-function withoutAwsChunked(value: string, body: BodyPlan): string | undefined {
+function withoutAwsChunked(value: string, body: ProvenBodyPlan): string | undefined {
   if (body.kind !== 'aws-chunked' && !/aws-chunked/i.test(value)) return value;
   const codings = value.split(',').map((coding) => coding.trim());
   const rest = codings.filter((coding) => coding !== '' && coding.toLowerCase() !== 'aws-chunked');
@@ -147,7 +168,7 @@ function withoutAwsChunked(value: string, body: BodyPlan): string | undefined {
   return rest.length === 0 ? undefined : rest.join(',');
 }
 
-function framingHeaders(operation: Operation, body: BodyPlan): (readonly [string, string])[] {
+function framingHeaders(operation: Operation, body: ProvenBodyPlan): (readonly [string, string])[] {
   if (body.kind === 'none')
     return operation.method === 'PUT' || operation.method === 'POST' ? [['content-length', '0']] : [];
   if (body.kind === 'plain') return [['content-length', String(body.length)]];

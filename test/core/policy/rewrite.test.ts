@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { BodyPlan } from '../../../src/core/policy/body-plan.ts';
+import type { ProvenBodyPlan } from '../../../src/core/policy/body-plan.ts';
 import type { EncryptionOrder } from '../../../src/core/policy/encryption.ts';
 import type { Backend } from '../../../src/core/policy/policy.ts';
 import {
@@ -72,9 +72,9 @@ describe('where a request goes', () => {
   });
 });
 
-const NONE: BodyPlan = { kind: 'none' };
-const PLAIN: BodyPlan = { kind: 'plain', length: 5, sha256: undefined };
-const CHUNKED: Extract<BodyPlan, { kind: 'aws-chunked' }> = {
+const NONE: ProvenBodyPlan = { kind: 'none' };
+const PLAIN: ProvenBodyPlan = { kind: 'plain', length: 5, sha256: undefined };
+const CHUNKED: Extract<ProvenBodyPlan, { kind: 'aws-chunked' }> = {
   kind: 'aws-chunked',
   mode: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER',
   decode: false,
@@ -252,7 +252,7 @@ describe('framing is the gateway’s own', () => {
   const TABLE: readonly (readonly [
     what: string,
     operation: string,
-    body: BodyPlan,
+    body: ProvenBodyPlan,
     expected: Readonly<Record<string, string>>,
   ])[] = [
     [
