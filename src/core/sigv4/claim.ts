@@ -181,65 +181,103 @@ export function queryClaim(
   expected: SigningAlgorithm = ALGORITHM,
 ): Claimed {
   const complaint = (text: string, id?: string) => refused(refusals.authorizationQueryMalformed(text), id);
-  const get = (name: string) => parameters.find((parameter) => parameter.name === name)?.value;
-  const repeated = parameters.some(
-    ({ name }, i) => isAmz(name) && parameters.findIndex((p) => sameName(p.name, name)) !== i,
-  );
-  if (repeated) return refused(refusals.ambiguous('an authentication parameter is repeated'));
-  const [algorithm, credentialText, signature] = [
-    get('X-Amz-Algorithm'),
-    get('X-Amz-Credential'),
-    get('X-Amz-Signature'),
-  ];
-  const [amzDate, signedHeadersText, expires] = [
-    get('X-Amz-Date'),
-    get('X-Amz-SignedHeaders'),
-    get('X-Amz-Expires'),
-  ];
-  if (!algorithm || !credentialText || !signature || !amzDate || !signedHeadersText || !expires) {
-    return complaint(MISSING_PARAMETER);
-  }
-  if (algorithm !== expected) {
+  if (repeatsParameter(parameters))
+    return refused(refusals.ambiguous('an authentication parameter is repeated'));
+  const given = presignedParameters(parameters);
+  if (!given) return complaint(MISSING_PARAMETER);
+  if (given.algorithm !== expected) {
     return complaint('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"');
   }
-  const credential = parseCredential(credentialText, expected, get('X-Amz-Region-Set'));
-  if (typeof credential === 'string')
+  const credential = parseCredential(given.credential, expected, given.regionSet);
+  if (typeof credential === 'string') {
     return complaint(`Error parsing the X-Amz-Credential parameter; ${credential}`);
-  const id = credential.accessKeyId;
-  // A symmetric signature in the wrong form simply does not match; the numbers of an asymmetric one are read first.
-  if (expected !== ALGORITHM && !isSignature(signature, expected))
-    return complaint('X-Amz-Signature is not an ECDSA signature in DER, in lower-case hex', id);
-  const signedHeaders = parseSignedHeaders(signedHeadersText);
-  if (!signedHeaders)
-    return complaint('X-Amz-SignedHeaders is not a sorted list of lower-case header names', id);
-  const date = parseAmzDate(amzDate);
-  if (!date) return complaint(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`, id);
-  if (credential.scope.date !== amzDate.slice(0, 8)) {
-    const text = `Invalid credential date "${credential.scope.date}". This date is not the same as X-Amz-Date: "${amzDate.slice(0, 8)}".`;
-    return complaint(text, id);
   }
-  const badExpires = expiresComplaint(expires);
-  if (badExpires) return complaint(badExpires, id);
-  const claim: SigV4Claim = {
-    form: 'query',
-    ...credential,
-    signedHeaders,
-    signature,
-    amzDate,
-    date,
-    expiresSeconds: Number(expires),
-    payloadHash: presignedPayloadHash(get('X-Amz-Content-Sha256'), signedHeaders, headers),
+  const { accessKeyId, scope } = credential;
+  const signedHeaders = parseSignedHeaders(given.signedHeaders);
+  if (!signedHeaders) {
+    return complaint('X-Amz-SignedHeaders is not a sorted list of lower-case header names', accessKeyId);
+  }
+  const date = parseAmzDate(given.amzDate);
+  const wrong = presignedComplaint(given, date, scope.date, expected);
+  if (!date || wrong !== undefined) return complaint(wrong ?? MISSING_PARAMETER, accessKeyId);
+  if (contradictsHeaders(given, signedHeaders, headers)) {
+    return refused(refusals.headerQueryConflict(), accessKeyId);
+  }
+  const { signature, amzDate, sessionToken } = given;
+  const payloadHash = presignedPayloadHash(given.payloadHash, signedHeaders, headers);
+  const expiresSeconds = Number(given.expires);
+  const times = { amzDate, date, expiresSeconds };
+  return {
+    kind: 'claim',
+    claim: { form: 'query', ...credential, signedHeaders, signature, ...times, payloadHash, sessionToken },
+  };
+}
+
+function repeatsParameter(parameters: readonly QueryParameter[]): boolean {
+  const names = parameters.map(({ name }) => name.toLowerCase()).filter((name) => name.startsWith('x-amz-'));
+  return new Set(names).size < names.length;
+}
+
+interface PresignedParameters {
+  readonly algorithm: string;
+  readonly credential: string;
+  readonly signature: string;
+  readonly amzDate: string;
+  readonly signedHeaders: string;
+  readonly expires: string;
+  readonly regionSet: string | undefined;
+  readonly payloadHash: string | undefined;
+  readonly sessionToken: string | undefined;
+}
+
+/** `undefined` where one that is required is missing or empty. */
+function presignedParameters(parameters: readonly QueryParameter[]): PresignedParameters | undefined {
+  const get = (name: string) => parameters.find((parameter) => parameter.name === name)?.value;
+  const [algorithm, credential, signature] = ['Algorithm', 'Credential', 'Signature'].map((n) =>
+    get(`X-Amz-${n}`),
+  );
+  const [amzDate, signedHeaders, expires] = ['Date', 'SignedHeaders', 'Expires'].map((n) =>
+    get(`X-Amz-${n}`),
+  );
+  if (!algorithm || !credential || !signature || !amzDate || !signedHeaders || !expires) return undefined;
+  return {
+    ...{ algorithm, credential, signature, amzDate, signedHeaders, expires },
+    regionSet: get('X-Amz-Region-Set'),
+    payloadHash: get('X-Amz-Content-Sha256'),
     sessionToken: get('X-Amz-Security-Token'),
   };
-  return { kind: 'claim', claim };
 }
 
-function isAmz(name: string): boolean {
-  return /^x-amz-/i.test(name);
+/** S3's complaint about the first parameter that is not well-formed. */
+function presignedComplaint(
+  { signature, amzDate, expires }: PresignedParameters,
+  date: Date | undefined,
+  scopeDate: string,
+  expected: SigningAlgorithm,
+): string | undefined {
+  // A symmetric signature in the wrong form simply does not match; the numbers of an asymmetric one are read first.
+  if (expected !== ALGORITHM && !isSignature(signature, expected)) {
+    return 'X-Amz-Signature is not an ECDSA signature in DER, in lower-case hex';
+  }
+  if (!date) return `X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`;
+  const day = amzDate.slice(0, 8);
+  if (scopeDate !== day) {
+    return `Invalid credential date "${scopeDate}". This date is not the same as X-Amz-Date: "${day}".`;
+  }
+  return expiresComplaint(expires);
 }
 
-function sameName(left: string, right: string): boolean {
-  return left.toLowerCase() === right.toLowerCase();
+/** A session token twice, or two payload hashes that both are signed: which of them counts is not to be guessed. */
+function contradictsHeaders(
+  { payloadHash, sessionToken }: PresignedParameters,
+  signedHeaders: readonly string[],
+  headers: ReceivedHeaders,
+): boolean {
+  if (sessionToken !== undefined && headers.has('x-amz-security-token')) return true;
+  const header = headers.get('x-amz-content-sha256');
+  return (
+    payloadHash !== undefined && signedHeaders.includes('x-amz-content-sha256') && header !== payloadHash
+  );
 }
 
 function expiresComplaint(expires: string): string | undefined {
