@@ -20,8 +20,9 @@ import { verifySigV4 } from '../core/sigv4/verify.ts';
 import { type Answer, errorAnswer, type Fault, fault, isFault } from './answers.ts';
 import { MANAGED_KEY, misplacedHeader, STORE_KEY } from './encryption.ts';
 import { Buckets } from './objects.ts';
-import { HANDLERS, type Outcome, type Shelves } from './operations.ts';
+import { HANDLERS } from './operations.ts';
 import { type Payload, readPayload } from './payload.ts';
+import type { Outcome, Shelves } from './shelves.ts';
 import { Vault } from './vault.ts';
 
 export interface DemoStoreOptions {

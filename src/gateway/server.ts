@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { ListenerConfiguration, Timeouts } from '../config/configuration.ts';
 import type { Refusal } from '../core/refusal.ts';
 import * as refusals from '../core/refusal.ts';
-import type { Observation } from '../observe/observation.ts';
+import { NOTHING_KNOWN } from '../observe/observation.ts';
 import type { Observer } from '../observe/observe.ts';
 import { newRequestId } from './receive.ts';
 import { errorDocument, errorHeaders } from './respond.ts';
@@ -38,11 +38,19 @@ export async function startListener(
   observe: Observer,
 ): Promise<RunningListener> {
   const server = createServer(configuration, timeouts);
-  server.on('request', (request, response) => onRequest(request, response, false));
-  server.on('checkContinue', (request, response) => onRequest(request, response, true));
-  server.on('checkExpectation', (request, response) => onRequest(request, response, false));
+  const busy = new WeakSet<Socket>();
+  const serve = (request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean) => {
+    busy.add(request.socket);
+    response.once('close', () => busy.delete(request.socket));
+    onRequest(request, response, mayContinue);
+  };
+  server.on('request', (request, response) => serve(request, response, false));
+  server.on('checkContinue', (request, response) => serve(request, response, true));
+  server.on('checkExpectation', (request, response) => serve(request, response, false));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    answerUnparsed(configuration, error, socket, observe);
+    // A socket with an exchange under way is left to that exchange to end.
+    if (error.code === 'ECONNRESET' || !socket.writable || busy.has(socket)) socket.destroy(error);
+    else answerUnparsed(configuration, error, socket, observe);
   });
   await listen(server, configuration);
   const { port } = server.address() as AddressInfo;
@@ -102,67 +110,34 @@ function close(server: http.Server, graceMs: number): Promise<void> {
   });
 }
 
-/** What the HTTP parser would not read. A socket with an exchange under way is left to that exchange to end. */
+/** What the HTTP parser would not read. */
 function answerUnparsed(
   listener: ListenerConfiguration,
   error: NodeJS.ErrnoException,
-  socket: Socket & { _httpMessage?: unknown },
+  socket: Socket,
   observe: Observer,
 ): void {
-  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage) {
-    socket.destroy(error);
-    return;
-  }
   const refusal = refusalOf(error);
   const identity = { requestId: newRequestId(), resource: '' };
   const body = errorDocument(refusal, identity);
   const head = Object.entries({ ...errorHeaders(refusal, body, identity), connection: 'close' });
   const lines = head.map(([name, value]) => `${name}: ${value}\r\n`).join('');
   socket.end(`HTTP/1.1 ${refusal.status} ${http.STATUS_CODES[refusal.status]}\r\n${lines}\r\n${body}`);
-  observe(unparsedObservation(listener, socket, identity.requestId, refusal));
+  observe({
+    ...NOTHING_KNOWN,
+    requestId: identity.requestId,
+    listener: listener.name,
+    peerAddress: socket.remoteAddress ?? '',
+    secure: listener.secure,
+    outcome: 'refused',
+    status: refusal.status,
+    reason: refusal.reason,
+    error: { code: refusal.code, message: refusal.message },
+  });
 }
 
 function refusalOf(error: NodeJS.ErrnoException): Refusal {
   if (error.code === 'HPE_HEADER_OVERFLOW') return refusals.headerSectionTooLarge(MAX_HEADER_BYTES);
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return refusals.requestTimeout();
   return refusals.ambiguous('it is not well-formed HTTP');
-}
-
-function unparsedObservation(
-  listener: ListenerConfiguration,
-  socket: Socket,
-  requestId: string,
-  refusal: Refusal,
-): Observation {
-  return {
-    requestId,
-    listener: listener.name,
-    peerAddress: socket.remoteAddress ?? '',
-    method: '',
-    operation: 'Unknown',
-    bucket: undefined,
-    key: undefined,
-    client: undefined,
-    accessKeyId: undefined,
-    scheme: undefined,
-    verification: undefined,
-    secure: listener.secure,
-    rule: undefined,
-    backend: undefined,
-    outcome: 'refused',
-    status: refusal.status,
-    reason: refusal.reason,
-    error: { code: refusal.code, message: refusal.message },
-    observedReason: undefined,
-    injected: [],
-    requestedEncryption: undefined,
-    confirmedEncryption: undefined,
-    unconfirmed: false,
-    backendRequestId: undefined,
-    backendError: undefined,
-    bytesReceived: 0,
-    bytesSent: 0,
-    durationSeconds: 0,
-    backendFirstByteSeconds: undefined,
-  };
 }

@@ -1,21 +1,14 @@
 // What is known of one request once it is over: the single source of its metrics and its audit line.
 // Knows the closed label sets; must not know sockets, and holds no secret, signature, context value or SSE-C key.
+import type { AuthenticationScheme } from '../core/facts.ts';
+import type { Injection } from '../core/policy/encryption.ts';
+import type { Reason } from '../core/refusal.ts';
+
+export type { AuthenticationScheme } from '../core/facts.ts';
+export type { Injection } from '../core/policy/encryption.ts';
 
 /** How a request ended. `backend_failed` covers every fault between gateway and backend. */
 export type OutcomeKind = 'forwarded' | 'refused' | 'client_aborted' | 'backend_failed';
-
-/** What the gateway added to a write (label of `injections_total`). */
-export type Injection = 'algorithm' | 'key_id' | 'context' | 'bucket_key';
-
-/** The form in which a client authenticated (label of `signature_verifications_total`). */
-export type AuthenticationScheme =
-  | 'sigv4'
-  | 'sigv4-query'
-  | 'sigv4a'
-  | 'sigv2'
-  | 'sigv2-query'
-  | 'post-policy'
-  | 'none';
 
 /** One request, finished. Times in seconds, sizes in bytes. */
 export interface Observation {
@@ -31,7 +24,7 @@ export interface Observation {
   readonly accessKeyId: string | undefined;
   readonly scheme: AuthenticationScheme | undefined;
   /** `verified`, or the reason of the refusal where authentication failed; absent where it was not reached. */
-  readonly verification: string | undefined;
+  readonly verification: 'verified' | Reason | undefined;
   readonly secure: boolean;
   readonly rule: string | undefined;
   readonly backend: string | undefined;
@@ -39,11 +32,11 @@ export interface Observation {
   /** HTTP status the client was sent, 0 where it left before one. */
   readonly status: number;
   /** Reason of a refusal, from the catalogue in core/refusal. */
-  readonly reason: string | undefined;
+  readonly reason: Reason | undefined;
   /** S3 error code and message the gateway itself answered with. */
   readonly error: { readonly code: string; readonly message: string } | undefined;
   /** Refusal that mode `observe` would have made. */
-  readonly observedReason: string | undefined;
+  readonly observedReason: Reason | undefined;
   readonly injected: readonly Injection[];
   /** Algorithm and key ID that were asked of the backend, and what it answered, on writes that carry them. */
   readonly requestedEncryption: EncryptionSummary | undefined;
@@ -63,3 +56,32 @@ export interface EncryptionSummary {
   readonly algorithm: string | undefined;
   readonly keyId: string | undefined;
 }
+
+/** What an observation says where nothing is known. */
+export const NOTHING_KNOWN: Omit<Observation, 'requestId' | 'listener' | 'outcome' | 'status'> = {
+  peerAddress: '',
+  method: '',
+  operation: 'Unknown',
+  bucket: undefined,
+  key: undefined,
+  client: undefined,
+  accessKeyId: undefined,
+  scheme: undefined,
+  verification: undefined,
+  secure: false,
+  rule: undefined,
+  backend: undefined,
+  reason: undefined,
+  error: undefined,
+  observedReason: undefined,
+  injected: [],
+  requestedEncryption: undefined,
+  confirmedEncryption: undefined,
+  unconfirmed: false,
+  backendRequestId: undefined,
+  backendError: undefined,
+  bytesReceived: 0,
+  bytesSent: 0,
+  durationSeconds: 0,
+  backendFirstByteSeconds: undefined,
+};

@@ -1,4 +1,5 @@
-// boto3, driven by boto3_driver.py: Debian's, and the newer one where the machine's first python3 has one.
+// boto3, driven by boto3_driver.py: Debian's, and the newer one where the machine's first python3 has one. And boto,
+// the library before it, whose driver takes the same commands.
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -6,12 +7,20 @@ import { cleanEnvironment, run } from './program.ts';
 import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
 
 const driver = join(import.meta.dirname, 'boto3_driver.py');
+const botoDriver = join(import.meta.dirname, 'boto_driver.py');
 
 /** Debian bookworm's boto3 (1.26), from before trailing checksums. */
 export const boto3: S3Cli = {
   name: 'boto3 of Debian',
   unavailable: () => withoutBoto3('/usr/bin/python3'),
   open: async (access, scratch) => session('/usr/bin/python3', access, scratch),
+};
+
+/** Debian bookworm's boto (2.49), which signs with Signature Version 2. */
+export const boto: S3Cli = {
+  name: 'boto of Debian',
+  unavailable: () => withoutModule('/usr/bin/python3', 'boto'),
+  open: async (access, scratch) => session('/usr/bin/python3', access, scratch, botoDriver),
 };
 
 /** The boto3 of the python3 that stands first in PATH: since 1.36 it uploads with a trailing checksum. */
@@ -21,12 +30,16 @@ export const recentBoto3: S3Cli = {
   open: async (access, scratch) => session(firstPython(), access, scratch),
 };
 
-function withoutBoto3(python: string): string | undefined {
+export function withoutBoto3(python: string): string | undefined {
+  return withoutModule(python, 'boto3');
+}
+
+function withoutModule(python: string, module: string): string | undefined {
   try {
-    execFileSync(python, ['-c', 'import boto3'], { stdio: 'ignore' });
+    execFileSync(python, ['-c', `import ${module}`], { stdio: 'ignore' });
     return undefined;
   } catch {
-    return `${python} has no boto3`;
+    return `${python} has no ${module}`;
   }
 }
 
@@ -44,12 +57,12 @@ function printed(code: string): string {
   return execFileSync('python3', ['-c', code], { encoding: 'utf8' }).trim();
 }
 
-function session(python: string, access: S3Access, scratch: string): S3Session {
+function session(python: string, access: S3Access, scratch: string, program: string = driver): S3Session {
   const environment = cleanEnvironment(scratch, { AWS_EC2_METADATA_DISABLED: 'true' });
   const file = join(scratch, 'content');
   const drive = async (operation: string, args: Record<string, unknown>) => {
     const request = JSON.stringify({ access, operation, arguments: args });
-    return JSON.parse(String(await run(python, [driver, request], environment)));
+    return JSON.parse(String(await run(python, [program, request], environment)));
   };
   const upload = async (operation: string, key: string, content: Buffer) => {
     await writeFile(file, content);

@@ -9,12 +9,25 @@ const program = '/usr/bin/s3cmd';
 export const s3cmd: S3Cli = {
   name: 's3cmd',
   unavailable: () => missingProgram(program),
-  open: async (access, scratch) => {
-    const configuration = join(scratch, 's3cfg');
-    await writeFile(configuration, configurationFor(access));
-    return session(access.bucket, scratch, configuration);
-  },
+  open: (access, scratch) => configured(access, scratch, 'False'),
 };
+
+/** It can still be told to sign as of old. */
+export const s3cmdV2: S3Cli = {
+  name: 's3cmd --signature-v2',
+  unavailable: () => missingProgram(program),
+  open: (access, scratch) => configured(access, scratch, 'True'),
+};
+
+async function configured(
+  access: S3Access,
+  scratch: string,
+  signatureV2: 'True' | 'False',
+): Promise<S3Session> {
+  const configuration = join(scratch, 's3cfg');
+  await writeFile(configuration, `${configurationFor(access)}signature_v2 = ${signatureV2}\n`);
+  return session(access.bucket, scratch, configuration);
+}
 
 function configurationFor({ endpoint, caFile, accessKeyId, secretAccessKey, region }: S3Access): string {
   const { host } = new URL(endpoint);

@@ -43,6 +43,7 @@ describe('the data path', () => {
   });
 
   const lastAudit = () => gateway.auditLines().at(-1);
+  const lastAudited = async () => (await gateway.audited()).at(-1);
 
   /** Sends a signed head and leaves the body to the test. */
   async function open(request: Parameters<typeof signedHeaders>[1], length: number): Promise<RawExchange> {
@@ -66,7 +67,7 @@ describe('the data path', () => {
         const answer = await sendSigned(to, { method: 'PUT', path: '/bucket/k', body, payloadHash });
         assert.deepEqual([answer.status, answer.code], [400, 'XAmzContentSHA256Mismatch']);
         await eventually(() => backend.received.slice(seen).every(({ complete }) => !complete), 'broken off');
-        assert.equal(lastAudit()?.['reason'], 'payload_mismatch');
+        assert.equal((await lastAudited())?.['reason'], 'payload_mismatch');
       });
     }
 
@@ -213,7 +214,7 @@ describe('the data path', () => {
       backend.behave((request) => request.socket.destroy());
       const answer = await sendSigned(to, { method: 'PUT', path: '/bucket/k', body: 'x' });
       assert.deepEqual([answer.status, answer.code], [502, 'BadGateway']);
-      assert.equal(lastAudit()?.['outcome'], 'backend_failed');
+      assert.equal((await lastAudited())?.['outcome'], 'backend_failed');
     });
 
     test('a reset in the middle of its answer breaks the connection to the client', async () => {
@@ -306,7 +307,7 @@ describe('the data path', () => {
           assert.deepEqual([answer.status, answer.code], [502, 'EncryptionNotConfirmed']);
           assert.ok(!answer.body.includes('UploadId'));
           assert.equal(await gateway.metric(sample), counted + 1);
-          const line = lastAudit();
+          const line = await lastAudited();
           assert.deepEqual([line?.['level'], line?.['unconfirmed']], ['error', true]);
         });
       }

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { type RunningGateway, serve } from '../../src/gateway/serve.ts';
+import { eventually } from './eventually.ts';
 import { type GatewaySetup, writeSetup } from './setup.ts';
 
 /** A gateway under test. */
@@ -15,9 +16,11 @@ export interface TestGateway {
   readonly caFile: string;
   readonly ca: string;
   readonly running: RunningGateway;
-  /** Every audit line so far, oldest first. */
+  /** Every audit line so far, oldest first. A client can have its answer before its line is written. */
   auditLines(): Record<string, unknown>[];
-  /** The value of one sample of /metrics, by its full name with labels; 0 where it is not there. */
+  /** The same, once no request is in flight. */
+  audited(): Promise<Record<string, unknown>[]>;
+  /** The value of one sample of /metrics, by its full name with labels, once no request is in flight; 0 where it is not there. */
   metric(sample: string): Promise<number>;
   close(): Promise<void>;
 }
@@ -32,6 +35,13 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
   const options = { version: '0.0.0-test', nodeVersion: process.versions.node, logFd };
   const running = await serve(loaded.configuration, options);
   const [tls, plaintext] = running.listeners;
+  const idle = () =>
+    eventually(async () => (await sample(running, 's3_kms_gateway_requests_in_flight')) === 0, 'idle');
+  const auditLines = () => {
+    running.flushLogSync();
+    const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
+    return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
+  };
   return {
     endpoint: `https://localhost:${tls?.port}`,
     port: tls?.port ?? 0,
@@ -40,15 +50,14 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
     caFile: written.caFile,
     ca: written.ca,
     running,
-    auditLines: () => {
-      running.flushLogSync();
-      const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
-      return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
+    auditLines,
+    audited: async () => {
+      await idle();
+      return auditLines();
     },
-    metric: async (sample) => {
-      const { body } = await running.metrics.exposition();
-      const line = body.split('\n').find((text) => text.startsWith(`${sample} `));
-      return Number(line?.slice(sample.length) ?? 0);
+    metric: async (name) => {
+      await idle();
+      return sample(running, name);
     },
     close: async () => {
       await running.close();
@@ -56,4 +65,10 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
       written.remove();
     },
   };
+}
+
+async function sample(running: RunningGateway, name: string): Promise<number> {
+  const { body } = await running.metrics.exposition();
+  const line = body.split('\n').find((text) => text.startsWith(`${name} `));
+  return Number(line?.slice(name.length) ?? 0);
 }

@@ -62,7 +62,7 @@ describe('a listener that preserves signatures', () => {
     const sent = backend.store.requests.at(-1);
     assert.equal(sent?.headers.find(({ name }) => name === 'host')?.value, new URL(gateway.endpoint).host);
     assert.match(sent?.headers.find(({ name }) => name === 'authorization')?.value ?? '', /Credential=STORE/);
-    const line = gateway.auditLines().at(-1);
+    const line = (await gateway.audited()).at(-1);
     assert.deepEqual(
       [line?.['client'], line?.['scheme'], line?.['rule']],
       [undefined, 'sigv4', 'everything'],
@@ -98,7 +98,7 @@ describe('a listener that preserves signatures', () => {
     const credentials = { ...backend.direct.credentials, secretAccessKey: 'wrong' };
     const answer = await sendSigned({ ...tls, credentials }, put('/bucket/forged', compliant));
     assert.deepEqual([answer.status, answer.code], [403, 'SignatureDoesNotMatch']);
-    assert.equal(gateway.auditLines().at(-1)?.['outcome'], 'forwarded');
+    assert.equal((await gateway.audited()).at(-1)?.['outcome'], 'forwarded');
     assert.equal(backend.store.stored('bucket', 'forged'), undefined);
   });
 
@@ -181,7 +181,7 @@ describe('a listener that preserves signatures', () => {
       const answer = await sendSigned(tls, request);
       assert.equal(answer.status, status);
       assert.match(answer.message ?? '', message);
-      assert.equal(gateway.auditLines().at(-1)?.['reason'], reason);
+      assert.equal((await gateway.audited()).at(-1)?.['reason'], reason);
       assert.equal(backend.store.requests.length, seen, 'the backend was asked');
     });
   }

@@ -69,7 +69,7 @@ describe('rules over real sockets', () => {
     const sample = `s3_kms_gateway_refusals_total{operation="${expected.operation}",reason="${expected.reason}"}`;
     const [counted, lines, seen] = [
       await gateway.metric(sample),
-      gateway.auditLines().length,
+      (await gateway.audited()).length,
       backend.store.requests.length,
     ];
     const answer = await exchange();
@@ -77,7 +77,7 @@ describe('rules over real sockets', () => {
     assert.equal(answer.code, expected.code);
     assert.equal(answer.message, expected.message);
     assert.equal(await gateway.metric(sample), counted + 1);
-    const [line, ...more] = gateway.auditLines().slice(lines);
+    const [line, ...more] = (await gateway.audited()).slice(lines);
     assert.deepEqual(more, []);
     assert.equal(line?.['outcome'], 'refused');
     assert.equal(line?.['reason'], expected.reason);
@@ -262,7 +262,7 @@ describe('rules over real sockets', () => {
       assert.equal((await sendSigned(tls, put('/watched/k', headers))).status, 200);
       assert.equal(backend.store.stored('watched', 'k')?.keyId, OTHER_KEY);
       assert.equal(await gateway.metric(sample), 1);
-      assert.equal(gateway.auditLines().at(-1)?.['observedReason'], 'key_not_allowed');
+      assert.equal((await gateway.audited()).at(-1)?.['observedReason'], 'key_not_allowed');
     });
   });
 
@@ -328,7 +328,7 @@ describe('rules over real sockets', () => {
         const seen = backend.store.requests.length;
         const answer = await sendSigned(tls, request);
         assert.deepEqual([answer.status, answer.code], [status, code]);
-        assert.equal(gateway.auditLines().at(-1)?.['reason'], reason);
+        assert.equal((await gateway.audited()).at(-1)?.['reason'], reason);
         assert.equal(backend.store.requests.length, seen);
       });
     }
@@ -345,7 +345,7 @@ describe('rules over real sockets', () => {
       assert.equal(answer.status, 400);
       assert.equal(answer.message, message);
       assert.ok(!answer.body.includes('content'), 'the object leaked');
-      const line = gateway.auditLines().at(-1);
+      const line = (await gateway.audited()).at(-1);
       assert.deepEqual([line?.['outcome'], line?.['reason']], ['refused', reason]);
     }
 

@@ -6,6 +6,7 @@ import * as refusals from '../refusal.ts';
 import { ALGORITHM } from '../sigv4/algorithm.ts';
 import { parseAmzDate } from '../sigv4/amz-date.ts';
 import { equalInConstantTime, hmacSha1Base64, hmacSha256Hex } from '../sigv4/digest.ts';
+import { checkSessionToken } from '../sigv4/session-token.ts';
 import type { CredentialScope, SecretHolder } from '../sigv4/signing-key.ts';
 import type { VerificationContext } from '../sigv4/verify.ts';
 
@@ -94,7 +95,7 @@ export function verifyPostClaim(claim: PostClaim, context: VerificationContext):
   return (
     checkRegion(claim, context.regions) ??
     checkSignature(claim, context) ??
-    checkSessionToken(claim, context.client)
+    checkSessionToken(context.client?.sessionToken, claim.sessionToken)
   );
 }
 
@@ -123,13 +124,4 @@ function checkSignature(claim: PostClaim, { client, keys }: VerificationContext)
     signatureProvided: claim.signature,
     canonicalRequest: undefined,
   });
-}
-
-function checkSessionToken(
-  { sessionToken }: PostClaim,
-  client: VerificationContext['client'],
-): Refusal | undefined {
-  const expected = client?.sessionToken;
-  if (expected === undefined) return sessionToken === undefined ? undefined : refusals.invalidSessionToken();
-  return equalInConstantTime(expected, sessionToken ?? '') ? undefined : refusals.invalidSessionToken();
 }

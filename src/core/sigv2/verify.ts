@@ -8,6 +8,7 @@ import * as refusals from '../refusal.ts';
 import { parseAmzDate, parseHttpDate } from '../sigv4/amz-date.ts';
 import { compare } from '../sigv4/canonical-request.ts';
 import { equalInConstantTime, hmacSha1Base64 } from '../sigv4/digest.ts';
+import { checkSessionToken } from '../sigv4/session-token.ts';
 import { MAX_SKEW_MS } from '../sigv4/verify.ts';
 
 /** The parts of a Signature Version 2, as claimed. */
@@ -78,7 +79,7 @@ export function verifySigV2(
   return (
     checkTime(claim, message.headers, context.now) ??
     checkSignature(claim, message, context) ??
-    checkSessionToken(message, context)
+    checkSessionToken(context.client?.sessionToken, sessionTokenOf(message))
   );
 }
 
@@ -113,15 +114,9 @@ function checkSignature(
   });
 }
 
-function checkSessionToken(
-  { headers, target }: SignedMessage,
-  { client }: VerificationContext,
-): Refusal | undefined {
+function sessionTokenOf({ headers, target }: SignedMessage): string | undefined {
   const parameter = target.parameters.find(({ name }) => name.toLowerCase() === 'x-amz-security-token');
-  const given = headers.get('x-amz-security-token') ?? parameter?.value;
-  if (client?.sessionToken === undefined)
-    return given === undefined ? undefined : refusals.invalidSessionToken();
-  return equalInConstantTime(client.sessionToken, given ?? '') ? undefined : refusals.invalidSessionToken();
+  return headers.get('x-amz-security-token') ?? parameter?.value;
 }
 
 /** Method, Content-MD5, Content-Type, date, `x-amz-*` headers and resource. */

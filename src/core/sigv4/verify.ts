@@ -6,7 +6,7 @@ import * as refusals from '../refusal.ts';
 import { canonicalHeaderValue, canonicalQuery, canonicalRequest } from './canonical-request.ts';
 import type { ChunkSeed } from './chunk-signatures.ts';
 import type { SigV4Claim } from './claim.ts';
-import { equalInConstantTime } from './digest.ts';
+import { checkSessionToken } from './session-token.ts';
 import { formatScope, type SecretHolder, type SigningKeys } from './signing-key.ts';
 import { stringToSign } from './string-to-sign.ts';
 import { signatureHolds, type VerificationKey } from './verification-key.ts';
@@ -48,7 +48,7 @@ export function verifySigV4(
     checkTime(claim, context.now) ??
     checkCoverage(claim, message.headers) ??
     checkSignature(claim, message, context) ??
-    checkSessionToken(claim, context)
+    checkSessionToken(context.client?.sessionToken, claim.sessionToken)
   );
 }
 
@@ -156,11 +156,4 @@ export function canonicalRequestOf(claim: SigV4Claim, { method, target, headers 
     headers: claim.signedHeaders.map((name) => [name, canonicalHeaderValue(headers.all(name))]),
     payloadHash: claim.payloadHash,
   });
-}
-
-function checkSessionToken(claim: SigV4Claim, { client }: VerificationContext): Refusal | undefined {
-  const expected = client?.sessionToken;
-  if (expected === undefined)
-    return claim.sessionToken === undefined ? undefined : refusals.invalidSessionToken();
-  return equalInConstantTime(expected, claim.sessionToken ?? '') ? undefined : refusals.invalidSessionToken();
 }
