@@ -13,6 +13,11 @@ export function unconfirmedEncryption(): ErrorAnswer {
   return failure(502, 'EncryptionNotConfirmed', text);
 }
 
+/** A fault of the gateway; what it is stands in the log. */
+export function internalError(): ErrorAnswer {
+  return failure(500, 'InternalError', 'We encountered an internal error. Please try again.');
+}
+
 export function redirectNotFollowed(): ErrorAnswer {
   const text =
     'The storage behind the gateway answered with a redirect, which the gateway neither follows nor passes on. Check the endpoint and region of its backend.';

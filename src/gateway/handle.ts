@@ -6,7 +6,7 @@ import type { SigningKeys } from '../core/sigv4/signing-key.ts';
 import type { Observer } from '../observe/observe.ts';
 import type { Backends } from './backend.ts';
 import { Exchange } from './exchange.ts';
-import { noCredentials } from './failure.ts';
+import { internalError, noCredentials } from './failure.ts';
 import { type FormUpload, readForm } from './form.ts';
 import { type ListenerContext, receive } from './receive.ts';
 import { relay } from './relay.ts';
@@ -18,6 +18,8 @@ export interface Handling {
   readonly keys: SigningKeys;
   readonly bodyIdleMs: number;
   readonly observe: Observer;
+  /** Told of a fault of the gateway itself. */
+  readonly reportBug: (error: unknown, requestId: string) => void;
   readonly requestStarted: () => void;
   readonly requestFinished: () => void;
 }
@@ -34,6 +36,11 @@ export async function handle(
   handling.requestStarted();
   try {
     await serve(handling, listener, exchange, mayContinue);
+  } catch (error) {
+    // One request's bug is not every request's end.
+    handling.reportBug(error, exchange.requestId);
+    exchange.fail(internalError(), 'fault of the gateway');
+    await closed(response);
   } finally {
     handling.requestFinished();
     handling.observe(exchange.observation());

@@ -77,6 +77,7 @@ function handlingOf(
     keys: new SigningKeys(),
     bodyIdleMs: configuration.timeouts.bodyIdle,
     observe: createObserver(metrics, logger),
+    reportBug: (err, requestId) => logger.error({ err, requestId }, 'fault of the gateway'),
     requestStarted: metrics.requestStarted,
     requestFinished: metrics.requestFinished,
   };

@@ -46,38 +46,33 @@ export interface FormSigner {
   sign(access: S3Access, wish: FormWish): Promise<Form>;
 }
 
-/** The AWS SDK for JavaScript; `addressing` is how its URLs name the bucket. */
-export function sdkUrls(addressing: 'path' | 'virtual-hosted'): UrlSigner {
-  return {
-    name: `AWS SDK for JavaScript, ${addressing}`,
-    asksForEncryption: true,
-    unavailable: () => undefined,
-    sign: async (access, { operation, key, expiresIn, keyId, signedAt }) => {
-      const input = { Bucket: access.bucket, Key: key };
-      const put = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: keyId } as const;
-      const client = sdkClient(access, addressing === 'path');
-      const options = { expiresIn, ...(signedAt === undefined ? {} : { signingDate: signedAt }) };
-      return operation === 'GetObject'
-        ? getSignedUrl(client, new GetObjectCommand(input), options)
-        : getSignedUrl(
-            client,
-            new PutObjectCommand(keyId === undefined ? input : { ...input, ...put }),
-            options,
-          );
-    },
-  };
-}
+/** The AWS SDK for JavaScript. Its upload URLs carry a checksum of nothing, made before there was a body. */
+export const sdkUrls: UrlSigner = {
+  name: 'AWS SDK for JavaScript',
+  asksForEncryption: true,
+  unavailable: () => undefined,
+  sign: async (access, { operation, key, expiresIn, keyId, signedAt }) => {
+    const input = { Bucket: access.bucket, Key: key };
+    const encryption = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: keyId } as const;
+    const upload = keyId === undefined ? input : { ...input, ...encryption };
+    const command = operation === 'GetObject' ? new GetObjectCommand(input) : new PutObjectCommand(upload);
+    return getSignedUrl(sdkClient(access), command, {
+      expiresIn,
+      ...(signedAt === undefined ? {} : { signingDate: signedAt }),
+    });
+  },
+};
 
 /** It sends nothing: what it signs needs no connection. */
-function sdkClient({ endpoint, region, ...credentials }: S3Access, forcePathStyle: boolean): S3Client {
-  return new S3Client({ endpoint, region, forcePathStyle, credentials });
+function sdkClient({ endpoint, region, ...credentials }: S3Access): S3Client {
+  return new S3Client({ endpoint, region, forcePathStyle: true, credentials });
 }
 
 export const sdkForms: FormSigner = {
   name: 'AWS SDK for JavaScript',
   unavailable: () => undefined,
   sign: (access, { key, fields = {}, sizeRange }) =>
-    createPresignedPost(sdkClient(access, true), {
+    createPresignedPost(sdkClient(access), {
       Bucket: access.bucket,
       Key: key,
       Fields: fields,
@@ -155,11 +150,6 @@ export const minioUrls: UrlSigner = {
   },
 };
 
-export const urlSigners: readonly UrlSigner[] = [
-  sdkUrls('path'),
-  sdkUrls('virtual-hosted'),
-  boto3Urls('s3v4'),
-  minioUrls,
-];
+export const urlSigners: readonly UrlSigner[] = [sdkUrls, boto3Urls('s3v4'), minioUrls];
 
 export const formSigners: readonly FormSigner[] = [sdkForms, boto3Forms('s3v4')];

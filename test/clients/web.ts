@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import type { LookupFunction } from 'node:net';
 import { join } from 'node:path';
 import { Agent, FormData, fetch } from 'undici';
 import { cleanEnvironment, missingProgram, run } from './program.ts';
@@ -46,7 +45,7 @@ export const webFetch: WebClient = {
   name: 'fetch',
   unavailable: () => undefined,
   open: (caFile) => {
-    const dispatcher = new Agent({ connect: { ca: readFileSync(caFile), lookup: loopback } });
+    const dispatcher = new Agent({ connect: { ca: readFileSync(caFile) } });
     return {
       send: async (url, request) => fetched(await fetch(url, { ...request, dispatcher })),
       submit: async (url, fields, file) => {
@@ -59,11 +58,6 @@ export const webFetch: WebClient = {
     };
   },
 };
-
-/** Browsers and curl know what BUCKET.localhost is; the system's resolver need not. */
-function loopback(...[, , found]: Parameters<LookupFunction>): void {
-  found(null, [{ address: '127.0.0.1', family: 4 }]);
-}
 
 async function fetched(response: Awaited<ReturnType<typeof fetch>>): Promise<WebAnswer> {
   return answer(response.status, Buffer.from(await response.arrayBuffer()));
