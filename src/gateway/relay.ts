@@ -3,6 +3,7 @@
 import type { Dispatcher } from 'undici';
 import type { ForwardVerdict, JudgedForm } from '../core/decide.ts';
 import { type AnswerHead, judgeAnswer, statedEncryption } from '../core/policy/answer.ts';
+import { isErrorDocument, withMessage } from '../core/s3/error-document.ts';
 import { postAnswer } from '../core/s3/post-object.ts';
 import { BodyRefused, ProvenBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
@@ -79,6 +80,8 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #over = false;
   /** The client has been sent another body than the backend's. */
   #answered = false;
+  /** An error of the backend that is completed before it is passed on. */
+  #error: { readonly head: AnswerHead; readonly chunks: Buffer[] } | undefined;
 
   constructor(exchange: Exchange, verdict: ForwardVerdict) {
     this.#exchange = exchange;
@@ -87,9 +90,9 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   /** The client closed its connection before it had its answer: the backend's is closed too, never reused. */
   clientLeft(): void {
+    if (this.#exchange.outcome === 'forwarded') this.#exchange.clientLeft();
     if (this.#over) return;
     this.#over = true;
-    this.#exchange.clientLeft();
     this.#controller?.abort(new Error('the client left'));
   }
 
@@ -117,7 +120,9 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
       this.#answerForm(form, headers);
       return;
     }
-    this.#writeHead(status, headers);
+    const isHead = this.#exchange.request.method === 'HEAD';
+    if (!isHead && isErrorDocument(status, headers)) this.#error = { head: { status, headers }, chunks: [] };
+    else this.#writeHead(status, headers);
   }
 
   /** The answer to PutObject becomes the one that the form asked for. */
@@ -159,6 +164,10 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over || this.#answered) return;
+    if (this.#error) {
+      this.#error.chunks.push(chunk);
+      return;
+    }
     const exchange = this.#exchange;
     exchange.bytesSent += chunk.length;
     if (exchange.response.write(chunk)) return;
@@ -170,7 +179,16 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   onResponseEnd(): void {
     if (this.#over) return;
     this.#over = true;
+    if (this.#error) this.#sendError(this.#error.head, Buffer.concat(this.#error.chunks));
     endResponse(this.#exchange.request, this.#exchange.response);
+  }
+
+  #sendError({ status, headers }: AnswerHead, document: Buffer): void {
+    const body = Buffer.from(withMessage(document.toString('latin1')), 'latin1');
+    const kept = headers.filter(([name]) => name !== 'content-length');
+    this.#writeHead(status, [...kept, ['content-length', String(body.length)]]);
+    this.#exchange.bytesSent = body.length;
+    this.#exchange.response.write(body);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {

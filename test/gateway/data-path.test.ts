@@ -313,6 +313,22 @@ describe('the data path', () => {
       }
     }
 
+    test('an error of the backend without a message gets its code as one', async () => {
+      const document = '<?xml version="1.0"?><Error><Code>InvalidRequest</Code><Message></Message></Error>';
+      backend.behave(
+        answering(
+          400,
+          { 'content-type': 'application/xml', 'content-length': String(document.length) },
+          document,
+        ),
+      );
+      const answer = await sendSigned(to, { method: 'PUT', path: '/bucket/k', body: 'x' });
+      assert.deepEqual(
+        [answer.status, answer.code, answer.message],
+        [400, 'InvalidRequest', 'InvalidRequest'],
+      );
+    });
+
     test('an error of the backend is passed on as it is', async () => {
       backend.behave(answering(403, { 'x-amz-request-id': 'R' }, '<Error><Code>AccessDenied</Code></Error>'));
       const answer = await sendSigned(to, { method: 'PUT', path: '/bucket/k', body: 'x' });
