@@ -37,6 +37,29 @@ describe('what the documents say is so', () => {
     );
   });
 
+  test('the error codes of errors.md are those of the sources', () => {
+    const sources = ['src/core/refusal.ts', 'src/gateway/failure.ts'].map(read).join('\n');
+    const codes = [...read('docs/errors.md').matchAll(/\b[1-5]\d\d `(\w+)`/g)].map(([, code = '']) => code);
+    assert.ok(codes.length > 20);
+    assert.deepEqual(
+      codes.filter((code) => !sources.includes(`'${code}'`)),
+      [],
+    );
+  });
+
+  test('signatures.md names every payload mode and checksum', () => {
+    const text = read('docs/signatures.md').toLowerCase().replaceAll('-', '');
+    const modes = [...read('src/core/s3/payload-mode.ts').matchAll(/'((?:STREAMING|UNSIGNED)-[A-Z0-9-]+)'/g)];
+    const [, table = ''] =
+      /CHECKSUM_BYTES[^[]*\[([\s\S]*?)\]\);/.exec(read('src/core/policy/body-plan.ts')) ?? [];
+    const names = [...modes, ...table.matchAll(/'(\w+)'/g)].map(([, name = '']) => name);
+    assert.ok(names.length > 15);
+    assert.deepEqual(
+      names.filter((name) => !text.includes(name.toLowerCase().replaceAll('-', ''))),
+      [],
+    );
+  });
+
   test('configuration.md and the example name every key', () => {
     const names = keysOf(configurationJsonSchema());
     assert.ok(names.size > 50);
@@ -78,10 +101,11 @@ describe('what the documents say is so', () => {
 });
 
 describe('configurations that are there to be copied pass the check', () => {
-  const [, readme = ''] = /```yaml\n([\s\S]*?)```/.exec(read('README.md')) ?? [];
+  const firstYaml = (page: string) => /```yaml\n([\s\S]*?)```/.exec(read(page))?.[1] ?? '';
   const map = parse(read('deploy/kubernetes/configmap.yaml')) as { data: Record<string, string> };
   const texts = {
-    'README.md': readme,
+    'README.md': firstYaml('README.md'),
+    'docs/signatures.md': firstYaml('docs/signatures.md'),
     'deploy/gateway.example.yaml': read('deploy/gateway.example.yaml'),
     'deploy/kubernetes/configmap.yaml': map.data['gateway.yaml'] ?? '',
   };

@@ -1,6 +1,8 @@
 // Who sent a request: the one verification stage. Everything after it reads its result, never the request's own claims
 // (CVE-2025-31489, CVE-2026-40344 and CVE-2026-41145 came from deciding it in several places). Must not know rules.
 import type { AuthenticationScheme, Facts } from './facts.ts';
+import type { ReceivedHeaders } from './http/headers.ts';
+import type { QueryParameter } from './http/target.ts';
 import type { ChunkTrust } from './policy/body-plan.ts';
 import type { ChannelStrength } from './policy/encryption.ts';
 import type { Backend, Client, Policy } from './policy/policy.ts';
@@ -57,10 +59,25 @@ export function authenticate(
  */
 function unverifiedIdentity(request: ParsedRequest, facts: Facts): Identity {
   facts.scheme = SCHEMES[request.form];
+  const accessKeyId = claimedAccessKeyId(request);
+  if (accessKeyId !== undefined) facts.accessKeyId = accessKeyId;
   const weakSignature = !request.form.startsWith('sigv4');
   const authorization = request.form === 'sigv2-header' ? 'AWS' : undefined;
   const strength = { secure: request.secure, weakSignature, authorization };
   return { client: undefined, mode: { kind: 'unsigned' }, chunks: undefined, strength };
+}
+
+/** Whose signature it says it is; a claim that cannot be read is the backend's to refuse. */
+function claimedAccessKeyId({ form, received, target }: ParsedRequest): string | undefined {
+  if (form === 'none' || form === 'unsupported') return undefined;
+  const { headers } = received;
+  if (form === 'sigv2-header' || form === 'sigv2-query') {
+    const claimed =
+      form === 'sigv2-header' ? sigv2.headerClaim(headers) : sigv2.queryClaim(target.parameters);
+    return claimed.kind === 'claim' ? claimed.claim.accessKeyId : undefined;
+  }
+  const claimed = readV4Claim(V4_FORMS[form], headers, target.parameters);
+  return claimed.kind === 'claim' ? claimed.claim.accessKeyId : claimed.accessKeyId;
 }
 
 const SCHEMES: Readonly<Record<AuthenticationForm, AuthenticationScheme>> = {
@@ -119,6 +136,16 @@ const V4_FORMS = {
   'sigv4a-query': { scheme: 'sigv4a', algorithm: ASYMMETRIC_ALGORITHM, place: 'query' },
 } as const satisfies Record<string, V4Form>;
 
+function readV4Claim(
+  { place, algorithm }: V4Form,
+  headers: ReceivedHeaders,
+  parameters: readonly QueryParameter[],
+): sigv4.Claimed {
+  return place === 'header'
+    ? sigv4.headerClaim(headers, algorithm)
+    : sigv4.queryClaim(parameters, headers, algorithm);
+}
+
 function authenticateV4(
   request: ParsedRequest,
   form: V4Form,
@@ -130,10 +157,7 @@ function authenticateV4(
   const { received, target } = request;
   const { headers, method } = received;
   facts.scheme = form.scheme;
-  const claimed =
-    form.place === 'header'
-      ? sigv4.headerClaim(headers, form.algorithm)
-      : sigv4.queryClaim(target.parameters, headers, form.algorithm);
+  const claimed = readV4Claim(form, headers, target.parameters);
   if (claimed.kind === 'refused') return claimed.refusal;
   const { claim } = claimed;
   facts.accessKeyId = claim.accessKeyId;

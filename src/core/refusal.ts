@@ -333,12 +333,6 @@ export function severalAuthMechanisms(): Refusal {
   return invalidArgument('ambiguous_request', text, 'Authorization', 'redacted');
 }
 
-/** Recognised, but this version does not verify it. */
-export function authMechanismNotSupported(): Refusal {
-  const text = 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.';
-  return refusal('operation_not_allowed', 400, 'InvalidRequest', text);
-}
-
 export function contentSha256Missing(): Refusal {
   const text = 'Missing required header for this request: x-amz-content-sha256';
   return refusal('malformed_request', 400, 'InvalidRequest', text);

@@ -88,7 +88,7 @@ type BotoVersion = 's3' | 's3v4';
 
 export function boto3Urls(signatureVersion: BotoVersion): UrlSigner {
   return {
-    name: `boto3 of Debian (${signatureVersion})`,
+    name: `boto3 of Debian, ${signatureVersion}`,
     asksForEncryption: true,
     unavailable: () => withoutBoto3(python),
     sign: (access, { operation, key, expiresIn, keyId }) =>
@@ -106,7 +106,7 @@ export function boto3Urls(signatureVersion: BotoVersion): UrlSigner {
 
 export function boto3Forms(signatureVersion: BotoVersion): FormSigner {
   return {
-    name: `boto3 of Debian (${signatureVersion})`,
+    name: `boto3 of Debian, ${signatureVersion}`,
     unavailable: () => withoutBoto3(python),
     // Unlike the SDK it leaves it to its caller to name each field in a condition.
     sign: (access, { key, fields = {}, sizeRange }) =>

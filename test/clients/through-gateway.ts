@@ -20,6 +20,16 @@ export interface GatewayWishes {
   readonly clients?: readonly Readonly<Record<string, unknown>>[];
 }
 
+/** A client whose credentials are temporary, for a test's wishes. */
+export const temporaryClient = {
+  name: 'temporary',
+  accessKeyId: 'GATEWAYTEMPORARY0001',
+  secretAccessKey: 'the-secret-of-the-temporary-client-00001',
+  sessionToken: 'a/session+token=with signs that URLs and forms must encode',
+  buckets: ['*'],
+  access: 'read-write',
+} as const;
+
 /** What Ceph calls its region (GetBucketLocation) where nobody named it. Clients that ask for a bucket's region sign for this. */
 const cephRegion = 'default';
 

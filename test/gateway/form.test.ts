@@ -67,7 +67,7 @@ describe('POST Object forms', () => {
   function post(
     fields: Fields,
     file: Buffer,
-    options: { tail?: string; filename?: string } = {},
+    options: { tail?: string; filename?: string; headers?: Fields } = {},
   ): Promise<Answer> {
     const boundary = '----form-boundary-of-the-test';
     const parts = Object.entries(fields).map(
@@ -86,6 +86,7 @@ describe('POST Object forms', () => {
           host: new URL(gateway.endpoint).host,
           'content-type': `multipart/form-data; boundary=${boundary}`,
           'content-length': String(body.length),
+          ...options.headers,
         },
         body,
       },
@@ -139,6 +140,13 @@ describe('POST Object forms', () => {
       String(moved.headers.location),
       /^https:\/\/app\.example\/done\?a=b&bucket=uploads&key=moved&etag=/,
     );
+  });
+
+  test('the origin of the page goes on, so that the backend can answer for it', async () => {
+    await post(await sign('origin'), Buffer.from('x'), { headers: { origin: 'https://app.example' } });
+    const sent = backend.store.requests.at(-1);
+    assert.equal(sent?.method, 'PUT');
+    assert.equal(sent.headers.find(({ name }) => name === 'origin')?.value, 'https://app.example');
   });
 
   test('an error of the backend is passed on whole', async () => {

@@ -64,8 +64,8 @@ describe('a listener that preserves signatures', () => {
     assert.match(sent?.headers.find(({ name }) => name === 'authorization')?.value ?? '', /Credential=STORE/);
     const line = (await gateway.audited()).at(-1);
     assert.deepEqual(
-      [line?.['client'], line?.['scheme'], line?.['rule']],
-      [undefined, 'sigv4', 'everything'],
+      [line?.['client'], line?.['scheme'], line?.['rule'], line?.['accessKeyId']],
+      [undefined, 'sigv4', 'everything', backend.direct.credentials.accessKeyId],
     );
   });
 

@@ -150,6 +150,7 @@ function explainUnrouted(
     rows.flatMap((row) => [...Object.keys(row.subresource ?? {}), ...(row.requires ?? [])]),
   );
   const unknown = query.find(({ name }) => !known.has(name));
+  if (method === 'POST' && resource === 'bucket' && query.length === 0) return refusals.formNotMultipart();
   return unknown ? refusals.queryNotImplemented(unknown.name) : refusals.methodNotAllowed(method, resource);
 }
 

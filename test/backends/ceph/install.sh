@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 
 packages=(
-  radosgw ceph-mon ceph-osd ceph-common       # the backend; ceph-mgr is not needed
+  radosgw ceph-mon ceph-osd ceph-common                      # the backend; ceph-mgr is not needed
   awscli python3-boto python3-boto3 s3fs s3cmd rclone restic # the clients
   ca-certificates curl debootstrap fuse openssl
 )

@@ -209,7 +209,7 @@ describe('every operation of the service model', () => {
     }
     assert.equal(
       route('POST', 'bucket', '', { 'content-type': 'multipart/form-datax' }),
-      'MethodNotAllowed operation_not_allowed',
+      'PreconditionFailed malformed_request',
     );
   });
 });
@@ -259,7 +259,7 @@ describe('a request that could be two operations, or none', () => {
     ['uploadId without partNumber', 'PUT', 'object', 'uploadId=x', UNKNOWN],
     ['an empty uploadId on DELETE', 'DELETE', 'object', 'uploadId=', UNKNOWN],
     ['POST to an object with no query', 'POST', 'object', '', METHOD],
-    ['POST to a bucket with no query', 'POST', 'bucket', '', METHOD],
+    ['POST to a bucket with no query', 'POST', 'bucket', '', 'PreconditionFailed malformed_request'],
     ['PUT on the service', 'PUT', 'service', '', METHOD],
     ['HEAD on the service', 'HEAD', 'service', '', METHOD],
     ['PATCH', 'PATCH', 'object', '', METHOD],
