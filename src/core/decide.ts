@@ -30,6 +30,7 @@ import { type ParsedRequest, parseRequest, type ReceivedRequest } from './reques
 import { type Address, addressOf } from './s3/address.ts';
 import { type CopySource, formatCopySource, parseCopySource } from './s3/copy-source.ts';
 import { type Form, formBoundary } from './s3/form-data.ts';
+import { locationDocument } from './s3/location.ts';
 import { type Operation, operationNamed, routeOperation } from './s3/operation.ts';
 import { putObjectOf, withFilename } from './s3/post-object.ts';
 import { requestedEncryption, SSE_FAMILY } from './s3/sse.ts';
@@ -67,6 +68,8 @@ export interface ForwardVerdict {
   readonly injected: readonly Injection[];
   /** The refusal that takes the place of an answer which says `aws:kms`: it must not pass over this channel. */
   readonly ifAnswerUnderKms: Refusal | undefined;
+  /** Body of a successful answer in place of the backend's. */
+  readonly document: string | undefined;
   /** The form this write stands for, which says how its answer looks. */
   readonly form: JudgedForm | undefined;
 }
@@ -283,6 +286,7 @@ function forwardPreserved(
     body: planRawBody(request),
     encryption: order && { algorithm: order.algorithm, keyId: order.keyId },
     injected: [],
+    document: undefined,
     form: undefined,
     ifAnswerUnderKms: kmsAnswerRefusal(operation, identity),
   };
@@ -391,6 +395,8 @@ function forward(
     body: edits.body,
     encryption: edits.order && { algorithm: edits.order.algorithm, keyId: edits.order.keyId },
     injected: edits.order?.injected ?? [],
+    // Clients sign for the region they are told here, and that is the gateway's to say: Ceph answers `default`.
+    document: operation.name === 'GetBucketLocation' ? locationDocument(backend.region) : undefined,
     form: undefined,
     ifAnswerUnderKms: kmsAnswerRefusal(operation, identity),
   };

@@ -158,11 +158,26 @@ function isAmz(name: string): boolean {
   return /^x-amz-/i.test(name);
 }
 
+/** `undefined` where the query contradicts a header, or holds what no header can. */
 function effectiveFields(
   headers: ReceivedHeaders,
   parameters: readonly QueryParameter[],
   form: AuthenticationForm,
 ): Map<string, string> | undefined {
+  const fields = endToEndFields(headers);
+  const meant = parameters.filter(({ name }) => isAmz(name) && !isAuthParameter(name, form));
+  for (const { name, value } of meant.filter((parameter) => !isIgnored(parameter.name, parameters))) {
+    const header = name.toLowerCase();
+    // A query value is UTF-8; as a header it travels as those bytes.
+    const text = trimOws(Buffer.from(value, 'utf8').toString('latin1'));
+    if (!isHeaderName(header) || !/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) return undefined;
+    if (fields.has(header) && fields.get(header) !== text) return undefined;
+    fields.set(header, text);
+  }
+  return fields;
+}
+
+function endToEndFields(headers: ReceivedHeaders): Map<string, string> {
   const nominated = nominatedByConnection(headers.all('connection'));
   const fields = new Map<string, string>();
   for (const { name, value } of headers.fields) {
@@ -170,20 +185,18 @@ function effectiveFields(
     const before = fields.get(name);
     fields.set(name, before === undefined ? value : `${before},${value}`);
   }
-  for (const { name, value } of parameters) {
-    if (!isAmz(name) || isAuthParameter(name, form)) continue;
-    // A query value is UTF-8; as a header it travels as those bytes.
-    const asHeader = trimOws(Buffer.from(value, 'utf8').toString('latin1'));
-    const before = fields.get(name.toLowerCase());
-    if (
-      !isHeaderName(name.toLowerCase()) ||
-      !/^[\t\x20-\x7e\x80-\xff]*$/.test(asHeader) ||
-      (before !== undefined && before !== asHeader)
-    )
-      return undefined;
-    fields.set(name.toLowerCase(), asHeader);
-  }
   return fields;
+}
+
+/**
+ * The SDK for JavaScript puts the checksum of an empty body into presigned upload URLs. S3 reads a checksum in the query
+ * only where X-Amz-SignedHeaders names it (contract.md a.10).
+ */
+function isIgnored(name: string, parameters: readonly QueryParameter[]): boolean {
+  const header = name.toLowerCase();
+  if (!header.startsWith('x-amz-checksum-') && header !== 'x-amz-sdk-checksum-algorithm') return false;
+  const signed = parameters.find((parameter) => parameter.name === 'X-Amz-SignedHeaders')?.value;
+  return !signed?.split(';').includes(header);
 }
 
 /**

@@ -68,8 +68,7 @@ function watchIdle({ request, response }: Exchange, body: ProvenBody, idleMs: nu
   response.once('close', () => clearInterval(timer));
 }
 
-/** Headers of PutObject's answer that the answer to a form has of its own. */
-const REPLACED_BY_FORM = new Set(['content-length', 'content-type', 'etag', 'location']);
+const XML = ['content-type', 'application/xml'] as const;
 
 /** Takes the backend's answer from undici. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
@@ -115,26 +114,36 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   #startResponse(status: number, headers: readonly (readonly [string, string])[]): void {
-    const { form } = this.#verdict;
-    if (form && status < 300) {
-      this.#answerForm(form, headers);
-      return;
-    }
-    const isHead = this.#exchange.request.method === 'HEAD';
-    if (!isHead && isErrorDocument(status, headers)) this.#error = { head: { status, headers }, chunks: [] };
-    else this.#writeHead(status, headers);
+    const { form, document } = this.#verdict;
+    const { request } = this.#exchange;
+    if (form && status < 300) this.#answerForm(form, headers);
+    else if (document !== undefined && status === 200) this.#answer(status, headers, [XML], document);
+    else if (request.method !== 'HEAD' && isErrorDocument(status, headers)) {
+      this.#error = { head: { status, headers }, chunks: [] };
+    } else this.#writeHead(status, headers);
   }
 
   /** The answer to PutObject becomes the one that the form asked for. */
   #answerForm(form: JudgedForm, headers: readonly (readonly [string, string])[]): void {
     const etag = headers.find(([name]) => name === 'etag')?.[1] ?? '';
     const answer = postAnswer(form.fields, { ...form, etag });
-    const kept = headers.filter(([name]) => !REPLACED_BY_FORM.has(name));
-    const length = ['content-length', String(Buffer.byteLength(answer.body))] as const;
-    this.#writeHead(answer.status, [...kept, ...answer.headers, ...(answer.status === 204 ? [] : [length])]);
+    this.#answer(answer.status, headers, answer.headers, answer.body);
+  }
+
+  /** Sends a body in place of the backend's, which is then dropped as it comes. */
+  #answer(
+    status: number,
+    headers: readonly (readonly [string, string])[],
+    own: readonly (readonly [string, string])[],
+    body: string,
+  ): void {
+    const replaced = new Set(['content-length', 'content-type', ...own.map(([name]) => name)]);
+    const kept = headers.filter(([name]) => !replaced.has(name));
+    const length = status === 204 ? [] : [['content-length', String(Buffer.byteLength(body))] as const];
+    this.#writeHead(status, [...kept, ...own, ...length]);
     this.#answered = true;
-    this.#exchange.response.write(answer.body);
-    this.#exchange.bytesSent = Buffer.byteLength(answer.body);
+    this.#exchange.response.write(body);
+    this.#exchange.bytesSent = Buffer.byteLength(body);
   }
 
   #writeHead(status: number, headers: readonly (readonly [string, string])[]): void {

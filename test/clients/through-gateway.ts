@@ -30,9 +30,6 @@ export const temporaryClient = {
   access: 'read-write',
 } as const;
 
-/** What Ceph calls its region (GetBucketLocation) where nobody named it. Clients that ask for a bucket's region sign for this. */
-const cephRegion = 'default';
-
 /**
  * Starts the gateway, in a process of its own: a client that blocks this one, as a mounted bucket does, must not block it.
  * Its clients send no encryption header, and Ceph has no default of its own.
@@ -40,14 +37,14 @@ const cephRegion = 'default';
 export async function endpointUnderTest(ceph: Ceph, wishes: GatewayWishes = {}): Promise<EndpointUnderTest> {
   const [keyId] = ceph.keyIds;
   const gateway = await startGatewayProcess({
-    backends: [{ ...backendOf(ceph), region: cephRegion }],
+    backends: [backendOf(ceph)],
     clients: [testClient, ...(wishes.clients ?? [])],
     encryption: [...(wishes.rules ?? []), { name: 'everything', buckets: ['*'], mode: 'inject', keyId }],
   });
   const { endpoint, caFile } = gateway;
   const { accessKeyId, secretAccessKey } = testClient;
   return {
-    access: { endpoint, caFile, accessKeyId, secretAccessKey, region: cephRegion },
+    access: { endpoint, caFile, accessKeyId, secretAccessKey, region: ceph.region },
     expectEncrypted: { keyId },
     close: gateway.stop,
   };

@@ -33,7 +33,10 @@ export async function startGatewayProcess(setup: GatewaySetup): Promise<GatewayP
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...imageEnvironment() },
   });
-  const port = await listeningPort(child);
+  const port = await listeningPort(child).catch((error: unknown) => {
+    written.remove();
+    throw error;
+  });
   const pid = child.pid ?? 0;
   return {
     endpoint: `https://localhost:${port}`,

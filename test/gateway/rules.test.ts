@@ -393,6 +393,24 @@ describe('rules over real sockets', () => {
     });
   });
 
+  test('a bucket can be named by the host', async () => {
+    const host = `protected.localhost:${gateway.port}`;
+    assert.equal((await sendSigned(tls, put('/dir/hosted', { host }))).status, 200);
+    const stored = backend.store.stored('protected', 'dir/hosted');
+    assert.equal(stored?.context.get('aws:s3:arn'), 'arn:aws:s3:::protected/dir/hosted');
+  });
+
+  test('the region of a bucket is the one that clients sign for here', async () => {
+    const answer = await sendSigned(tls, { method: 'GET', path: '/protected?location=' });
+    assert.match(answer.body.toString(), /<LocationConstraint xmlns="[^"]+"><\/LocationConstraint>$/);
+    const elsewhere = await sendSigned(
+      { ...tls, region: 'eu-west-1' },
+      { method: 'GET', path: '/protected/secret' },
+    );
+    assert.deepEqual([elsewhere.status, elsewhere.code], [400, 'AuthorizationHeaderMalformed']);
+    assert.match(elsewhere.body.toString(), /<Region>us-east-1<\/Region>/);
+  });
+
   describe('authentication', () => {
     test('an anonymous request is refused', () =>
       refuses(
