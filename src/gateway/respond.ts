@@ -1,6 +1,7 @@
 // Answers of the gateway's own: S3's error documents. Knows XML and responses; must not know why.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Refusal } from '../core/refusal.ts';
+import { escapeXml } from '../core/s3/xml.ts';
 
 /** An error as S3 writes it. */
 export type ErrorAnswer = Pick<Refusal, 'status' | 'code' | 'message' | 'details'>;
@@ -29,22 +30,6 @@ export function errorDocument(error: ErrorAnswer, { requestId, resource }: Reque
   ];
   const body = elements.map(([name, text]) => `<${name}>${escapeXml(text)}</${name}>`).join('');
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${body}</Error>`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  '\r': '&#13;',
-};
-
-/** Characters that XML 1.0 cannot hold at all become U+FFFD. */
-function escapeXml(text: string): string {
-  return text
-    .toWellFormed()
-    .replace(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
-    .replace(/[&<>"\r]/g, (character) => ESCAPES[character] ?? character);
 }
 
 /** Headers of every answer that the gateway itself gives. */
@@ -107,7 +92,8 @@ export function endResponse(request: IncomingMessage, response: ServerResponse):
   };
   const timer = setTimeout(finish, LINGER_MS);
   request.unpipe();
-  request.on('data', count);
+  // Whoever read before may have paused it.
+  request.on('data', count).resume();
   request.once('close', finish);
   request.once('end', finish);
 }
