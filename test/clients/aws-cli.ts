@@ -1,22 +1,52 @@
-// Debian's AWS CLI, by its low-level commands (s3api), and `s3 cp` for what goes up in parts.
+// The AWS CLI, by its low-level commands (s3api), and `s3 cp` for what goes up in parts: Debian's, and the newer one where
+// one stands first in PATH.
+import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cleanEnvironment, missingProgram, run } from './program.ts';
 import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
 
-const program = '/usr/bin/aws';
+const debian = '/usr/bin/aws';
 
+/** Debian bookworm's AWS CLI (2.9), from before trailing checksums. */
 export const awsCli: S3Cli = {
-  name: 'AWS CLI',
-  unavailable: () => missingProgram(program),
-  open: async (access, scratch) => {
-    const configuration = join(scratch, 'config');
-    await writeFile(configuration, '[default]\ns3 =\n  addressing_style = path\n');
-    return session(access, scratch, configuration);
-  },
+  name: 'AWS CLI of Debian',
+  unavailable: () => missingProgram(debian),
+  open: (access, scratch) => openWith(debian, access, scratch),
 };
 
-function session({ bucket, ...access }: S3Access, scratch: string, configuration: string): S3Session {
+/** The `aws` that stands first in PATH: since 1.37 and 2.23 it uploads with a trailing checksum. */
+export const recentAwsCli: S3Cli = {
+  name: 'AWS CLI with trailing checksums',
+  unavailable: () => {
+    const version = /^aws-cli\/((\d+)\.(\d+)\S*)/.exec(printed('aws', '--version'));
+    const [, text = 'missing', major = '0', minor = '0'] = version ?? [];
+    const recent = Number(major) > 1 ? Number(minor) >= 23 : Number(minor) >= 37;
+    return recent ? undefined : `the aws in PATH is ${text}, older than 1.37 and 2.23`;
+  },
+  open: (access, scratch) => openWith(printed('sh', '-c', 'command -v aws'), access, scratch),
+};
+
+function printed(program: string, ...args: string[]): string {
+  try {
+    return execFileSync(program, args, { encoding: 'utf8' }).trim();
+  } catch {
+    return '';
+  }
+}
+
+async function openWith(program: string, access: S3Access, scratch: string): Promise<S3Session> {
+  const configuration = join(scratch, 'config');
+  await writeFile(configuration, '[default]\ns3 =\n  addressing_style = path\n');
+  return session(program, access, scratch, configuration);
+}
+
+function session(
+  program: string,
+  { bucket, ...access }: S3Access,
+  scratch: string,
+  configuration: string,
+): S3Session {
   const environment = cleanEnvironment(scratch, {
     AWS_ACCESS_KEY_ID: access.accessKeyId,
     AWS_SECRET_ACCESS_KEY: access.secretAccessKey,

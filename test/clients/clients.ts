@@ -1,5 +1,5 @@
 // The real clients that everything is tried with. A new one is a file beside this and a row here.
-import { awsCli } from './aws-cli.ts';
+import { awsCli, recentAwsCli } from './aws-cli.ts';
 import { awsSdk, awsSdkStreaming } from './aws-sdk.ts';
 import { boto3, recentBoto3 } from './boto3.ts';
 import { minio, minioStreaming } from './minio.ts';
@@ -10,6 +10,7 @@ import { s3fs } from './s3fs.ts';
 
 export const clients: readonly S3Cli[] = [
   awsCli,
+  recentAwsCli,
   boto3,
   recentBoto3,
   awsSdk,
