@@ -6,6 +6,7 @@ import { ReceivedHeaders } from './http/headers.ts';
 import { authorize, backendFor, mayRead } from './policy/access.ts';
 import { type BodyPlan, type ProvenBodyPlan, planBody, planRawBody } from './policy/body-plan.ts';
 import {
+  type EncryptionDemand,
   type EncryptionOrder,
   type Injection,
   judgeCompliance,
@@ -63,8 +64,10 @@ export interface ForwardVerdict {
   readonly backend: Backend;
   readonly outgoing: OutgoingRequest;
   readonly body: BodyPlan;
-  /** Algorithm and key that the answer must confirm. */
+  /** Algorithm and key that are asked of the backend. */
   readonly encryption: { readonly algorithm: string; readonly keyId: string } | undefined;
+  /** What the answer must state. */
+  readonly demand: EncryptionDemand | undefined;
   readonly injected: readonly Injection[];
   /** The refusal that takes the place of an answer which says `aws:kms`: it must not pass over this channel. */
   readonly ifAnswerUnderKms: Refusal | undefined;
@@ -243,7 +246,7 @@ function judgeAuthenticated(
   const copySource = judgeCopySource(authenticated, context.policy);
   if (copySource !== undefined && typeof copySource !== 'string') return copySource;
   const encryption = judgeWrite(authenticated, context.policy, facts);
-  if (encryption !== undefined && 'reason' in encryption) return encryption;
+  if ('reason' in encryption) return encryption;
   if (isPreserved(request)) return forwardPreserved(authenticated, facts, encryption);
   const planned = planBody(request, operation, identity.mode, backend, identity.chunks);
   if (planned.kind === 'refused') return planned.refusal;
@@ -251,7 +254,7 @@ function judgeAuthenticated(
     authenticated,
     context,
     facts,
-    { order: encryption, copySource, body: planned.plan },
+    { ...encryption, copySource, body: planned.plan },
     planned.payloadHash,
   );
 }
@@ -264,7 +267,7 @@ function isPreserved({ received }: ParsedRequest): boolean {
 function forwardPreserved(
   { request, operation, backend, identity }: Authenticated,
   facts: Facts,
-  order: EncryptionOrder | undefined,
+  { order, demand }: WriteJudgement,
 ): Verdict | Refusal {
   const unknown = unknownHeader(request, operation);
   if (unknown !== undefined) return refusals.headerNotImplemented(unknown);
@@ -285,6 +288,7 @@ function forwardPreserved(
     },
     body: planRawBody(request),
     encryption: order && { algorithm: order.algorithm, keyId: order.keyId },
+    demand,
     injected: [],
     document: undefined,
     form: undefined,
@@ -335,13 +339,21 @@ function changesNothing(source: CopySource, { fields }: ParsedRequest, address: 
   return !replaces && !COPY_CHANGES.some((name) => fields.has(name));
 }
 
-/** What the rules make of a write; `undefined` where encryption headers go on as they came. */
+/** What becomes of a write: the headers it is given, if any, and what its answer must state. */
+interface WriteJudgement {
+  readonly order: EncryptionOrder | undefined;
+  readonly demand: EncryptionDemand | undefined;
+}
+
+const UNTOUCHED: WriteJudgement = { order: undefined, demand: undefined };
+
+/** What the rules make of a write. */
 function judgeWrite(
   { request, address, operation, backend, identity }: Authenticated,
   policy: Policy,
   facts: Facts,
-): EncryptionOrder | undefined | Refusal {
-  if (operation.encryption === undefined || address.resource !== 'object') return undefined;
+): WriteJudgement | Refusal {
+  if (operation.encryption === undefined || address.resource !== 'object') return UNTOUCHED;
   const requested = requestedEncryption(request.fields);
   const asked = refuseAskedKms(requested, identity.strength);
   if (asked) return asked;
@@ -361,17 +373,27 @@ function judgeWrite(
   });
   if (rule.mode === 'observe') {
     if (verdict.kind === 'refused') facts.observedReason = verdict.refusal.reason;
-    return undefined;
+    return UNTOUCHED;
   }
-  if (verdict.kind === 'refused') return verdict.refusal;
-  return verdict.kind === 'ordered' ? verdict.order : undefined;
+  switch (verdict.kind) {
+    case 'refused':
+      return verdict.refusal;
+    case 'as-sent':
+      return UNTOUCHED;
+    case 'inherited':
+      return { order: undefined, demand: verdict.demand };
+    case 'ordered': {
+      const { algorithm, keyId } = verdict.order;
+      return { order: verdict.order, demand: { algorithm, keyIds: [keyId], mayBeSilent: false } };
+    }
+  }
 }
 
 function forward(
   { request, address, operation, backend, identity }: Authenticated,
   context: DecisionContext,
   facts: Facts,
-  edits: { order: EncryptionOrder | undefined; copySource: string | undefined; body: ProvenBodyPlan },
+  edits: WriteJudgement & { copySource: string | undefined; body: ProvenBodyPlan },
   payloadHash: string,
 ): Verdict | Refusal {
   const destination = destinationOf(backend, address, request.query);
@@ -394,6 +416,7 @@ function forward(
     outgoing: { origin: destination.origin, method, target: requestTarget(destination), headers },
     body: edits.body,
     encryption: edits.order && { algorithm: edits.order.algorithm, keyId: edits.order.keyId },
+    demand: edits.demand,
     injected: edits.order?.injected ?? [],
     // Clients sign for the region they are told here, and that is the gateway's to say: Ceph answers `default`.
     document: operation.name === 'GetBucketLocation' ? locationDocument(backend.region) : undefined,

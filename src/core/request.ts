@@ -1,6 +1,12 @@
 // A request as received, and the one reading of it that everything below works on. Refuses what is ambiguous before
 // anything is decided; knows forms of authentication, but verifies nothing.
-import { isHeaderName, type ReceivedHeaders, repeatedHeader, trimOws } from './http/headers.ts';
+import {
+  isHeaderName,
+  isHeaderValue,
+  type ReceivedHeaders,
+  repeatedHeader,
+  trimOws,
+} from './http/headers.ts';
 import { isHopByHop, nominatedByConnection } from './http/hop-by-hop.ts';
 import { parseTarget, type QueryParameter, type Target } from './http/target.ts';
 import type { Refusal } from './refusal.ts';
@@ -89,8 +95,9 @@ function headerFlaw(headers: ReceivedHeaders, headerBytes: number): Refusal | un
   if (headers.byteLength > headerBytes) return refusals.headerSectionTooLarge(headerBytes);
   const repeated = repeatedHeader(headers);
   if (repeated !== undefined) return refusals.ambiguous(`the header ${repeated} is repeated`);
-  for (const { name } of headers.fields) {
+  for (const { name, value } of headers.fields) {
     if (!isHeaderName(name)) return refusals.ambiguous('a header name is not a token');
+    if (!isHeaderValue(value)) return refusals.ambiguous('a header value holds control characters');
     // Servers of the CGI kind read `_` as `-`, so such a name could reach them as one that was judged absent.
     if (/^x[_-]amz[_-]/.test(name) && name.includes('_') && !name.startsWith('x-amz-meta-')) {
       return refusals.headerNotImplemented(name);
@@ -170,7 +177,7 @@ function effectiveFields(
     const header = name.toLowerCase();
     // A query value is UTF-8; as a header it travels as those bytes.
     const text = trimOws(Buffer.from(value, 'utf8').toString('latin1'));
-    if (!isHeaderName(header) || !/^[\t\x20-\x7e\x80-\xff]*$/.test(text)) return undefined;
+    if (!isHeaderName(header) || !isHeaderValue(text)) return undefined;
     if (fields.has(header) && fields.get(header) !== text) return undefined;
     fields.set(header, text);
   }

@@ -93,7 +93,7 @@ export class Exchange {
       observedReason: facts.observedReason,
       injected: sent?.injected ?? [],
       requestedEncryption: sent?.encryption,
-      confirmedEncryption: sent?.encryption && this.stated,
+      confirmedEncryption: sent?.demand && this.stated,
       unconfirmed: this.unconfirmed,
       backendRequestId: this.backendRequestId,
       backendError: this.backendError,

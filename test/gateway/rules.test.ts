@@ -237,6 +237,19 @@ describe('rules over real sockets', () => {
       assert.equal(backend.store.stored('protected', 'parts')?.keyId, DEFAULT_KEY);
     });
 
+    test('a part of an upload that was created elsewhere without KMS is not confirmed', async () => {
+      const created = await sendSigned(backend.direct, {
+        method: 'POST',
+        path: '/protected/elsewhere?uploads=',
+      });
+      const uploadId = /<UploadId>([^<]+)</.exec(created.body.toString())?.[1] ?? '';
+      const sample = 's3_kms_gateway_unconfirmed_encryption_total{backend="store",operation="UploadPart"}';
+      const counted = await gateway.metric(sample);
+      const part = await sendSigned(tls, put(`/protected/elsewhere?partNumber=1&uploadId=${uploadId}`));
+      assert.deepEqual([part.status, part.code], [502, 'EncryptionNotConfirmed']);
+      assert.equal(await gateway.metric(sample), counted + 1);
+    });
+
     test('a client keeps an allowed key and its own context pairs', async () => {
       const context = Buffer.from('{"cost-centre":"42"}').toString('base64');
       const headers = { [SSE]: 'aws:kms', [KEY_ID]: OTHER_KEY, [CONTEXT]: context };

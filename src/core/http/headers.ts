@@ -56,6 +56,11 @@ export function isHeaderName(name: string): boolean {
   return name !== '' && !NON_TOKEN.test(name);
 }
 
+/** Whether a latin1 value can stand on the wire: no control characters but tabs (RFC 9110 section 5.5). */
+export function isHeaderValue(value: string): boolean {
+  return !/[^\t\x20-\x7e\x80-\xff]/.test(value);
+}
+
 /** Strips spaces and tabs from both ends (RFC 9110 section 5.5, OWS). */
 export function trimOws(value: string): string {
   let start = 0;

@@ -2,6 +2,8 @@
 import { isHopByHop, nominatedByConnection } from '../http/hop-by-hop.ts';
 import type { Refusal } from '../refusal.ts';
 import { SSE, usesKms } from '../s3/sse.ts';
+import type { EncryptionDemand } from './encryption.ts';
+import { matchesKeyId } from './pattern.ts';
 
 /** Status and headers of an answer. Names lower-case, values latin1, in order. */
 export interface AnswerHead {
@@ -28,7 +30,7 @@ export type AnswerVerdict =
 export function judgeAnswer(
   head: AnswerHead,
   sent: {
-    readonly encryption: { readonly algorithm: string; readonly keyId: string } | undefined;
+    readonly demand: EncryptionDemand | undefined;
     readonly ifAnswerUnderKms: Refusal | undefined;
   },
 ): AnswerVerdict {
@@ -38,7 +40,7 @@ export function judgeAnswer(
   if (head.status >= 300 && head.status < 400 && head.status !== 304) {
     return { kind: 'redirect', location: headerOf(head, 'location') };
   }
-  if (head.status < 300 && sent.encryption && !confirms(stated, sent.encryption))
+  if (head.status < 300 && sent.demand && !confirms(stated, sent.demand))
     return { kind: 'unconfirmed', stated };
   return { kind: 'relay', headers: endToEndHeaders(head) };
 }
@@ -48,14 +50,16 @@ export function statedEncryption(head: AnswerHead): StatedEncryption {
   return { algorithm: headerOf(head, SSE.algorithm), keyId: headerOf(head, SSE.keyId) };
 }
 
+const MINIO_PREFIX = 'arn:aws:kms:';
+
 /** S3 and Ceph state a key as it was sent; MinIO, whose keys have plain names, puts `arn:aws:kms:` in front. */
-function confirms(
-  stated: StatedEncryption,
-  asked: { readonly algorithm: string; readonly keyId: string },
-): boolean {
-  if (stated.algorithm !== asked.algorithm) return false;
-  const named = !asked.keyId.startsWith('arn:') && stated.keyId === `arn:aws:kms:${asked.keyId}`;
-  return named || stated.keyId === asked.keyId;
+function confirms(stated: StatedEncryption, demand: EncryptionDemand): boolean {
+  const { algorithm, keyId } = stated;
+  if (algorithm === undefined && demand.mayBeSilent) return true;
+  if (algorithm !== demand.algorithm || keyId === undefined) return false;
+  const bare = keyId.startsWith(MINIO_PREFIX) && keyId.split(':').length === 4;
+  const names = bare ? [keyId, keyId.slice(MINIO_PREFIX.length)] : [keyId];
+  return names.some((name) => demand.keyIds.some((wanted) => matchesKeyId(wanted, name)));
 }
 
 function headerOf(head: AnswerHead, name: string): string | undefined {

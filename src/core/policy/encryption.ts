@@ -27,10 +27,21 @@ export interface EncryptionOrder {
   readonly injected: readonly Injection[];
 }
 
+/** What the answer to a write must state for it to count as encrypted. */
+export interface EncryptionDemand {
+  readonly algorithm: string;
+  /** Any of these, by {@link matchesKeyId}. */
+  readonly keyIds: readonly string[];
+  /** Not every backend states the encryption here; where it does, it must be this. */
+  readonly mayBeSilent: boolean;
+}
+
 /** `as-sent`: encryption headers go on as the client sent them. */
 export type EncryptionVerdict =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   | { readonly kind: 'as-sent' }
+  /** No header of its own: the encryption of an upload or object, which the answer states. */
+  | { readonly kind: 'inherited'; readonly demand: EncryptionDemand }
   | { readonly kind: 'ordered'; readonly order: EncryptionOrder };
 
 /** A write to be judged. */
@@ -105,11 +116,7 @@ export function judgeEncryption(rule: EncryptionRule, write: EncryptionCase): En
   const { requested, strength } = write;
   if (rule.mode === 'off') return { kind: 'as-sent' };
   const weak = refuseWeakChannel(rule.algorithm, strength);
-  if (write.operation.encryption === 'inherits') {
-    if (requested.customerKey && rule.otherEncryption !== 'allow')
-      return refused(refusals.customerKeyNotAllowed(rule.name));
-    return weak ? refused(weak) : { kind: 'as-sent' };
-  }
+  if (write.operation.encryption === 'inherits') return weak ? refused(weak) : judgeInherited(rule, write);
   const other = judgeOtherEncryption(rule, requested);
   if (other) return other;
   return weak ? refused(weak) : orderKms(rule, write);
@@ -135,6 +142,21 @@ export function judgeCompliance(rule: EncryptionRule, write: EncryptionCase): En
 
 function refused(refusal: Refusal): EncryptionVerdict {
   return { kind: 'refused', refusal };
+}
+
+/** Operations on whose answers S3 and Ceph state the encryption of the upload (contract.md a.1). */
+const STATE_INHERITED = new Set(['UploadPart', 'UploadPartCopy']);
+
+/**
+ * A part takes the encryption of its upload, which may have been created elsewhere, or before this rule: what the answer
+ * states decides.
+ */
+function judgeInherited(rule: EncryptionRule, { operation, requested }: EncryptionCase): EncryptionVerdict {
+  if (rule.otherEncryption === 'allow') return { kind: 'as-sent' };
+  if (requested.customerKey) return refused(refusals.customerKeyNotAllowed(rule.name));
+  const keyIds = [...(rule.keyId === undefined ? [] : [rule.keyId]), ...rule.allowedKeyIds];
+  const mayBeSilent = !STATE_INHERITED.has(operation.name);
+  return { kind: 'inherited', demand: { algorithm: rule.algorithm, keyIds, mayBeSilent } };
 }
 
 /**

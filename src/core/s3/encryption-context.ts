@@ -19,7 +19,7 @@ export function parseEncryptionContext(header: string, maxBytes: number): Encryp
   if (!members) return undefined;
   const context = new Map<string, string>();
   for (const [key, value] of members) {
-    if (key === '' || typeof value !== 'string' || value === '') return undefined;
+    if (key === '' || value === '' || context.has(key)) return undefined;
     if (!key.isWellFormed() || !value.isWellFormed()) return undefined;
     if (key.startsWith('aws:') && key !== ARN_KEY) return undefined;
     context.set(key, value);
@@ -27,17 +27,29 @@ export function parseEncryptionContext(header: string, maxBytes: number): Encryp
   return context;
 }
 
-/** Members of a JSON object, or `undefined` for any other JSON and for one that repeats a key. */
-function parseFlatObject(bytes: Uint8Array): [string, unknown][] | undefined {
+/** A string of JSON (RFC 8259 section 7). */
+const STRING = String.raw`"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))*"`;
+const SPACE = String.raw`[ \t\n\r]*`;
+const MEMBER = `${SPACE}${STRING}${SPACE}:${SPACE}${STRING}${SPACE}`;
+const FLAT_OBJECT = new RegExp(`^${SPACE}\\{(?:${SPACE}|${MEMBER}(?:,${MEMBER})*)\\}${SPACE}$`);
+
+/**
+ * Members of a JSON object of strings, repeated keys included; `undefined` for any other text. Only strings go through
+ * JSON.parse: of an object it would keep the last of two equal keys, and Node.js 26.10 takes keys that begin with an escape
+ * for others.
+ */
+function parseFlatObject(bytes: Uint8Array): [string, string][] | undefined {
+  const text = decodeUtf8(bytes);
+  if (text === undefined || !FLAT_OBJECT.test(text)) return undefined;
+  const strings = (text.match(new RegExp(STRING, 'g')) ?? []).map((token) => String(JSON.parse(token)));
+  const members: [string, string][] = [];
+  for (let i = 0; i + 1 < strings.length; i += 2) members.push([strings[i] ?? '', strings[i + 1] ?? '']);
+  return members;
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    const parsed: unknown = JSON.parse(text);
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined;
-    const members = Object.entries(parsed);
-    // JSON.parse keeps the last of two equal keys. In a flat object of strings every string is a key or a value,
-    // so more strings than two a member betray a repeated key.
-    const strings = text.match(/"(?:[^"\\]|\\.)*"/g)?.length ?? 0;
-    return strings === members.length * 2 ? members : undefined;
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;
   }

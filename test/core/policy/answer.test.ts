@@ -8,8 +8,11 @@ const SSE = 'x-amz-server-side-encryption';
 const KEY_ID = `${SSE}-aws-kms-key-id`;
 const ARN = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 
-const nothing = { encryption: undefined, ifAnswerUnderKms: undefined };
-const asked = (keyId: string) => ({ ...nothing, encryption: { algorithm: 'aws:kms', keyId } });
+const nothing = { demand: undefined, ifAnswerUnderKms: undefined };
+const asked = (keyId: string) => ({
+  ...nothing,
+  demand: { algorithm: 'aws:kms', keyIds: [keyId], mayBeSilent: false },
+});
 const answer = (status: number, ...headers: [string, string][]): AnswerHead => ({ status, headers });
 
 describe('judgeAnswer', () => {
@@ -38,6 +41,27 @@ describe('judgeAnswer', () => {
       assert.equal(judgeAnswer(head, asked(keyId)).kind, confirmed ? 'relay' : 'unconfirmed');
     });
   }
+
+  const inherited = (keyIds: string[], mayBeSilent: boolean) => ({
+    ...nothing,
+    demand: { algorithm: 'aws:kms', keyIds, mayBeSilent },
+  });
+
+  test('a part may lie under any key that its rule allows', () => {
+    const head = answer(200, [SSE, 'aws:kms'], [KEY_ID, ARN]);
+    const allowed = ['arn:aws:kms:eu-central-1:111122223333:key/*'];
+    assert.equal(judgeAnswer(head, inherited(allowed, false)).kind, 'relay');
+    assert.equal(
+      judgeAnswer(head, inherited(['arn:aws:kms:eu-west-1:111122223333:key/*'], false)).kind,
+      'unconfirmed',
+    );
+  });
+
+  test('silence confirms only where a backend may be silent, and a wrong word nowhere', () => {
+    assert.equal(judgeAnswer(answer(200), inherited([ARN], false)).kind, 'unconfirmed');
+    assert.equal(judgeAnswer(answer(200), inherited([ARN], true)).kind, 'relay');
+    assert.equal(judgeAnswer(answer(200, [SSE, 'AES256']), inherited([ARN], true)).kind, 'unconfirmed');
+  });
 
   test('an error confirms nothing and is passed on', () => {
     assert.equal(judgeAnswer(answer(403), asked(ARN)).kind, 'relay');

@@ -536,8 +536,15 @@ describe('"Encryption request headers should not be sent for GET requests and HE
 describe('the parts of an upload', () => {
   for (const operation of ['UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload']) {
     test(`${operation} inherits the encryption of its upload`, () => {
-      assert.deepEqual(judge({}, {}, { operation }), { kind: 'as-sent' });
-      assert.deepEqual(judge({ mode: 'require' }, {}, { operation }), { kind: 'as-sent' });
+      const mayBeSilent = operation === 'CompleteMultipartUpload';
+      const keyIds = [KEY_ARN, OTHER_KEY_ARN];
+      for (const mode of ['inject', 'require'] as const) {
+        assert.deepEqual(judge({ mode, allowedKeyIds: [OTHER_KEY_ARN] }, {}, { operation }), {
+          kind: 'inherited',
+          demand: { algorithm: 'aws:kms', keyIds, mayBeSilent },
+        });
+      }
+      assert.deepEqual(judge({ mode: 'off' }, {}, { operation }), { kind: 'as-sent' });
     });
 
     test(`${operation} with SSE-C is refused where its rule refuses SSE-C: its upload was begun elsewhere`, () => {
