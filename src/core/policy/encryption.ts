@@ -144,9 +144,6 @@ function refused(refusal: Refusal): EncryptionVerdict {
   return { kind: 'refused', refusal };
 }
 
-/** Operations on whose answers S3 and Ceph state the encryption of the upload (contract.md a.1). */
-const STATE_INHERITED = new Set(['UploadPart', 'UploadPartCopy']);
-
 /**
  * A part takes the encryption of its upload, which may have been created elsewhere, or before this rule: what the answer
  * states decides.
@@ -155,7 +152,8 @@ function judgeInherited(rule: EncryptionRule, { operation, requested }: Encrypti
   if (rule.otherEncryption === 'allow') return { kind: 'as-sent' };
   if (requested.customerKey) return refused(refusals.customerKeyNotAllowed(rule.name));
   const keyIds = [...(rule.keyId === undefined ? [] : [rule.keyId]), ...rule.allowedKeyIds];
-  const mayBeSilent = !STATE_INHERITED.has(operation.name);
+  // S3 states it on all of them (contract.md a.1); Ceph Pacific on UploadPart alone.
+  const mayBeSilent = operation.name !== 'UploadPart';
   return { kind: 'inherited', demand: { algorithm: rule.algorithm, keyIds, mayBeSilent } };
 }
 
