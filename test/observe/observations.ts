@@ -1,37 +1,18 @@
 // Observations for tests: one request of each kind, to be varied.
 
-import type { Observation } from '../../src/observe/observation.ts';
+import { NOTHING_KNOWN, type Observation } from '../../src/observe/observation.ts';
 
 const NOTHING: Observation = {
+  ...NOTHING_KNOWN,
   requestId: 'R0000000000000001',
   listener: '0.0.0.0:8443',
   peerAddress: '192.0.2.7',
   method: 'GET',
   operation: 'GetObject',
-  bucket: undefined,
-  key: undefined,
-  client: undefined,
-  accessKeyId: undefined,
-  scheme: undefined,
-  verification: undefined,
   secure: true,
-  rule: undefined,
-  backend: undefined,
   outcome: 'refused',
   status: 403,
-  reason: undefined,
-  error: undefined,
-  observedReason: undefined,
-  injected: [],
-  requestedEncryption: undefined,
-  confirmedEncryption: undefined,
-  unconfirmed: false,
-  backendRequestId: undefined,
-  backendError: undefined,
-  bytesReceived: 0,
-  bytesSent: 0,
   durationSeconds: 0.0042,
-  backendFirstByteSeconds: undefined,
 };
 
 const KEY_ID = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
