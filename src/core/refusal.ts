@@ -1,5 +1,6 @@
 // The catalogue of refusals: every reason for which the gateway turns a request down, with S3's own status, code and
-// text where S3 has them (contract.md b). The only place where an error is worded. Knows no request.
+// text where S3 has them: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, and what S3 was
+// recorded to answer where that page is silent. The only place where an error is worded. Knows no request.
 
 /** Why a request was refused: the label of `refusals_total` and a field of the audit line. */
 export type Reason =
@@ -67,27 +68,27 @@ function accessDenied(reason: Reason, why?: string): Refusal {
 
 const SSE = 'x-amz-server-side-encryption';
 
-/** KMS asked for, or found in the backend's answer, over a connection without TLS. contract.md b.1 */
+/** KMS asked for, or found in the backend's answer, over a connection without TLS. */
 export function insecureTransport(algorithm: string): Refusal {
   const text =
     'Requests specifying Server Side Encryption with AWS KMS managed keys must be made over a secure connection.';
   return invalidArgument('insecure_transport', text, SSE, algorithm);
 }
 
-/** KMS with Signature Version 2 or without a signature. `authorization` is the header's scheme, never its signature. contract.md b.1 */
+/** KMS with Signature Version 2 or without a signature. `authorization` is the header's scheme, never its signature. */
 export function signatureV2WithKms(authorization: string | undefined): Refusal {
   const text =
     'Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4.';
   return invalidArgument('signature_v2', text, 'Authorization', authorization ?? 'null');
 }
 
-/** Signature Version 2 where the configuration takes none at all. contract.md b.3 */
+/** Signature Version 2 where the configuration takes none at all. */
 export function signatureV2NotSupported(): Refusal {
   const text = 'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.';
   return refusal('signature_v2', 400, 'InvalidRequest', text);
 }
 
-/** An SSE or SSE-KMS header on an operation that takes none. contract.md a.7, b.1 */
+/** An SSE or SSE-KMS header on an operation that takes none. */
 export function encryptionHeaderNotSupported(
   reason: 'encryption_headers_on_read' | 'encryption_headers_not_supported',
   header: string,
@@ -96,7 +97,7 @@ export function encryptionHeaderNotSupported(
   return invalidArgument(reason, `${header} header is not supported for this operation.`, header, value);
 }
 
-/** A value of `x-amz-server-side-encryption` that S3 does not know. contract.md b.1 */
+/** A value of `x-amz-server-side-encryption` that S3 does not know. */
 export function encryptionMethodUnknown(value: string): Refusal {
   return invalidArgument(
     'algorithm_not_allowed',
@@ -106,14 +107,14 @@ export function encryptionMethodUnknown(value: string): Refusal {
   );
 }
 
-/** A KMS key ID or context without `aws:kms`. contract.md a.2, b.1 */
+/** A KMS key ID or context without `aws:kms`. */
 export function kmsParametersWithoutKms(method: string | undefined): Refusal {
   const text =
     'Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms';
   return invalidArgument('encryption_missing', text, SSE, method ?? 'null');
 }
 
-/** SSE-C together with a method. contract.md b.2 */
+/** SSE-C together with a method. */
 export function customerKeyWithMethod(method: string): Refusal {
   const text =
     'Server Side Encryption with Customer provided key is incompatible with the encryption method specified';
@@ -160,7 +161,7 @@ export function bucketKeyNotAllowed(rule: string, wanted: boolean): Refusal {
   );
 }
 
-/** A context that is not base64 of flat JSON. contract.md a.4, b.1 */
+/** A context that is not base64 of flat JSON. */
 export function contextInvalid(): Refusal {
   const text =
     "The header 'x-amz-server-side-encryption-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map";
@@ -175,7 +176,7 @@ export function contextPairConflict(rule: string, key: string): Refusal {
   );
 }
 
-/** `aws:s3:arn` present and wrong. contract.md a.4, b.1 */
+/** `aws:s3:arn` present and wrong. */
 export function contextArnMismatch(): Refusal {
   return refusal(
     'context_arn_mismatch',
@@ -194,7 +195,7 @@ export function noRule(): Refusal {
   return accessDenied('no_rule', 'no encryption rule covers this bucket and key, so writes are refused.');
 }
 
-/** What S3 adds to SignatureDoesNotMatch so that a client can be debugged. contract.md b.3 */
+/** What S3 adds to SignatureDoesNotMatch so that a client can be debugged. */
 export interface SignatureEvidence {
   readonly accessKeyId: string;
   readonly stringToSign: string;
@@ -246,7 +247,7 @@ export function invalidSessionToken(): Refusal {
   return refusal('invalid_session_token', 400, 'InvalidToken', text);
 }
 
-/** A copy onto itself that changes nothing: the gateway's own encryption headers would make it a rewrite. contract.md a.2 */
+/** A copy onto itself that changes nothing: the gateway's own encryption headers would make it a rewrite. */
 export function copyOntoItself(): Refusal {
   const text =
     "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.";
@@ -257,7 +258,7 @@ export function anonymous(): Refusal {
   return accessDenied('anonymous');
 }
 
-/** Clock skew of more than 15 minutes. `requestTime` as sent. contract.md b.3 */
+/** Clock skew of more than 15 minutes. `requestTime` as sent. */
 export function clockSkew(requestTime: string, serverTime: Date): Refusal {
   const text = 'The difference between the request time and the current time is too large.';
   return refusal('clock_skew', 403, 'RequestTimeTooSkewed', text, [
@@ -267,14 +268,14 @@ export function clockSkew(requestTime: string, serverTime: Date): Refusal {
   ]);
 }
 
-/** A presigned URL past its end. contract.md b.4 */
+/** A presigned URL past its end. */
 export function expired(expiresSeconds: string | undefined, expiry: Date, serverTime: Date): Refusal {
   const details: [string, string][] = expiresSeconds === undefined ? [] : [['X-Amz-Expires', expiresSeconds]];
   details.push(['Expires', isoSeconds(expiry)], ['ServerTime', isoSeconds(serverTime)]);
   return refusal('expired', 403, 'AccessDenied', 'Request has expired', details);
 }
 
-/** A presigned URL dated in the future. contract.md b.4 */
+/** A presigned URL dated in the future. */
 export function notValidYet(amzDate: string, serverTime: Date): Refusal {
   return refusal('clock_skew', 403, 'AccessDenied', 'Request is not valid yet', [
     ['X-Amz-Date', amzDate],
@@ -286,7 +287,7 @@ function isoSeconds(date: Date): string {
   return date.toISOString().replace(/\.\d{3}Z$/, 'Z');
 }
 
-/** An `x-amz-*` header, or `host`, that the signature does not cover. contract.md b.3 */
+/** An `x-amz-*` header, or `host`, that the signature does not cover. */
 export function headersNotSigned(names: readonly string[]): Refusal {
   const text = 'There were headers present in the request which were not signed';
   return refusal('unsigned_header', 403, 'AccessDenied', text, [['HeadersNotSigned', names.join(', ')]]);
@@ -297,26 +298,26 @@ export function noDate(): Refusal {
   return refusal('malformed_request', 403, 'AccessDenied', text);
 }
 
-/** The `Authorization` header of Signature Version 4 is not well-formed; `what` is one of the endings of contract.md b.3. */
+/** The `Authorization` header of Signature Version 4 is not well-formed; `what` is one of S3's endings. */
 export function authorizationMalformed(what: string): Refusal {
   const text = `The authorization header is malformed; ${what}`;
   return refusal('malformed_request', 400, 'AuthorizationHeaderMalformed', text);
 }
 
-/** Right in form, but for another region: clients read Region and try again there. contract.md b.3 */
+/** Right in form, but for another region: clients read Region and try again there. */
 export function wrongRegion(given: string, expected: string): Refusal {
   const text = `The authorization header is malformed; the region '${given}' is wrong; expecting '${expected}'`;
   return refusal('signature_mismatch', 400, 'AuthorizationHeaderMalformed', text, [['Region', expected]]);
 }
 
-/** The query parameters of a presigned URL are not well-formed; texts of contract.md b.4. */
+/** The query parameters of a presigned URL are not well-formed; the texts are S3's. */
 export function authorizationQueryMalformed(message: string, region?: string): Refusal {
   const details: [string, string][] = region === undefined ? [] : [['Region', region]];
   const reason = region === undefined ? 'malformed_request' : 'signature_mismatch';
   return refusal(reason, 400, 'AuthorizationQueryParametersError', message, details);
 }
 
-/** A V2 presigned URL that lacks one of its three parameters. contract.md b.4 */
+/** A V2 presigned URL that lacks one of its three parameters. */
 export function signatureV2QueryIncomplete(): Refusal {
   const text = 'Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters';
   return refusal('malformed_request', 403, 'AccessDenied', text);
@@ -326,7 +327,7 @@ export function authorizationInvalid(message: string): Refusal {
   return invalidArgument('malformed_request', message, 'Authorization', 'redacted');
 }
 
-/** Two forms of authentication at once. contract.md b.4 */
+/** Two forms of authentication at once. */
 export function severalAuthMechanisms(): Refusal {
   const text =
     'Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified';
@@ -344,7 +345,7 @@ export function contentSha256Invalid(value: string): Refusal {
   return invalidArgument('malformed_request', text, 'x-amz-content-sha256', value);
 }
 
-/** A streaming payload mode on an operation that uploads no stream. contract.md b.3 */
+/** A streaming payload mode on an operation that uploads no stream. */
 export function contentSha256NotForOperation(): Refusal {
   const text = 'The value of x-amz-content-sha256 header is invalid.';
   return refusal('malformed_request', 400, 'InvalidRequest', text);
@@ -396,7 +397,7 @@ export function bodyIncomplete(): Refusal {
   return refusal('malformed_request', 400, 'IncompleteBody', text);
 }
 
-/** An aws-chunked body that does not follow its grammar (contract.md c.5). */
+/** An aws-chunked body that does not follow its grammar: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html */
 export function chunkedBodyMalformed(): Refusal {
   return refusal(
     'malformed_request',
@@ -406,7 +407,7 @@ export function chunkedBodyMalformed(): Refusal {
   );
 }
 
-/** `chunk` counts from 1. contract.md b.5 */
+/** `chunk` counts from 1. */
 export function chunkTooSmall(chunk: number, size: number): Refusal {
   const text = 'Only the last chunk is allowed to have a size less than 8192 bytes';
   return chunkSizeInvalid('malformed_request', text, chunk, size);
@@ -438,7 +439,7 @@ export function tooLarge(size: number, maximum: number): Refusal {
   ]);
 }
 
-/** The client did not send its request head in time. contract.md lists S3's text among the general errors. */
+/** The client did not send its request head in time. The text is S3's. */
 export function requestTimeout(): Refusal {
   const text =
     'Your socket connection to the server was not read from or written to within the timeout period.';
@@ -502,7 +503,7 @@ export function argumentInvalid(message: string, name: string, value: string): R
   return invalidArgument('malformed_request', message, name, value);
 }
 
-/** An `x-amz-*` value given both as header and in the query, and not the same. contract.md b.4 */
+/** An `x-amz-*` value given both as header and in the query, and not the same. */
 export function headerQueryConflict(): Refusal {
   const text = 'Conflicting values provided in HTTP headers and query parameters';
   return refusal('ambiguous_request', 400, 'InvalidRequest', text);
@@ -521,7 +522,7 @@ export function overloaded(): Refusal {
   return refusal('overloaded', 503, 'SlowDown', 'Please reduce your request rate.');
 }
 
-/** POST to a bucket with a body that is no form. contract.md b.6 */
+/** POST to a bucket with a body that is no form. */
 export function formNotMultipart(): Refusal {
   const text = 'At least one of the pre-conditions you specified did not hold';
   return refusal('malformed_request', 412, 'PreconditionFailed', text, [
@@ -550,7 +551,7 @@ export function formFileCount(): Refusal {
   );
 }
 
-/** The spelling is S3's. contract.md b.6 */
+/** The spelling is S3's. */
 export function formFieldsTooLarge(maximum: number): Refusal {
   const text = 'Your POST request fields preceeding the upload file was too large.';
   return refusal('too_large', 400, 'MaxPostPreDataLengthExceeded', text, [
@@ -558,7 +559,7 @@ export function formFieldsTooLarge(maximum: number): Refusal {
   ]);
 }
 
-/** The two spaces are S3's. contract.md b.6 */
+/** The two spaces are S3's. */
 export function formFieldMissing(name: string): Refusal {
   const text = `Bucket POST must contain a field named '${name}'.  If it is specified, please check the order of the fields.`;
   return invalidArgument('malformed_request', text, name, '');
@@ -570,7 +571,7 @@ export function formFieldNotImplemented(name: string): Refusal {
   return refusal('operation_not_allowed', 501, 'NotImplemented', text, [['Field', name]]);
 }
 
-/** The credential of a form is for another region. contract.md b.6 */
+/** The credential of a form is for another region. */
 export function formRegionWrong(credential: string, given: string, expected: string): Refusal {
   return refusal(
     'signature_mismatch',
@@ -585,7 +586,7 @@ export function formRegionWrong(credential: string, given: string, expected: str
   );
 }
 
-/** A POST policy that is not one; `what` is one of the endings of contract.md b.6. */
+/** A POST policy that is not one; `what` is one of S3's endings. */
 export function policyDocumentInvalid(what: string): Refusal {
   return refusal('malformed_request', 400, 'InvalidPolicyDocument', `Invalid Policy: ${what}`);
 }

@@ -57,7 +57,7 @@ export interface ParsedRequest {
   readonly query: readonly QueryParameter[];
   /**
    * End-to-end headers by lower-case name, repeats joined with `,`, and `x-amz-*` query parameters among them:
-   * S3 and its SDKs put the one in place of the other (contract.md a.10).
+   * S3 and its SDKs put the one in place of the other (as recorded from S3).
    */
   readonly fields: ReadonlyMap<string, string>;
   readonly secure: boolean;
@@ -124,7 +124,7 @@ const SIGV4_QUERY = new Set([
 ]);
 const SIGV2_QUERY = new Set(['AWSAccessKeyId', 'Signature', 'Expires']);
 
-/** `undefined` where two forms are there at once. Even an empty Authorization header is one (contract.md b.4). */
+/** `undefined` where two forms are there at once. Even an empty Authorization header is one: S3 refuses it too. */
 function authenticationForm(
   headers: ReceivedHeaders,
   parameters: readonly QueryParameter[],
@@ -197,7 +197,7 @@ function endToEndFields(headers: ReceivedHeaders): Map<string, string> {
 
 /**
  * The SDK for JavaScript puts the checksum of an empty body into presigned upload URLs. S3 reads a checksum in the query
- * only where X-Amz-SignedHeaders names it (contract.md a.10).
+ * only where X-Amz-SignedHeaders names it, as recorded.
  */
 function isIgnored(name: string, parameters: readonly QueryParameter[]): boolean {
   const header = name.toLowerCase();
@@ -208,7 +208,7 @@ function isIgnored(name: string, parameters: readonly QueryParameter[]): boolean
 
 /**
  * Whether the client's hop counts as TLS. X-Forwarded-Proto can be set by anyone, so it counts only from a trusted proxy,
- * and only as the one word that proxy wrote (contract.md e.6).
+ * and only as the one word that proxy wrote.
  */
 function isSecure({ channel, headers }: ReceivedRequest): boolean {
   const told = channel.peerTrusted ? forwardedProtocols(headers) : [];

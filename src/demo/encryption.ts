@@ -33,7 +33,7 @@ const UNENCRYPTED: Encryption = {
   bucketKey: false,
 };
 
-/** An SSE header on an operation that takes none. contract.md b.1 */
+/** An SSE header on an operation that takes none. */
 export function misplacedHeader(
   operation: Operation,
   fields: ReadonlyMap<string, string>,
@@ -94,13 +94,13 @@ export function boundContext(
   return new Map([...encryption.context, [ARN_KEY, arn]]);
 }
 
-/** Reads and writes of what is under KMS need TLS, also where the request itself does not name it. contract.md b.1 */
+/** Reads and writes of what is under KMS need TLS, also where the request itself does not name it. */
 export function refuseInsecure(encryption: Encryption, channel: { encrypted: boolean }): Fault | undefined {
   if (channel.encrypted || !usesKms(encryption.algorithm)) return undefined;
   return insecureTransport(encryption.algorithm);
 }
 
-/** The SSE headers of an answer. The context is told by Put, Copy and CreateMultipartUpload alone. contract.md a.1 */
+/** The SSE headers of an answer. The context is told by Put, Copy and CreateMultipartUpload alone. */
 export function encryptionHeaders(
   { algorithm, keyId, contextHeader, bucketKey }: Encryption,
   telling: 'context' | 'no context',

@@ -1,5 +1,5 @@
 // The rules of AWS that the project exists for, over real sockets: what is refused, in S3's words, and what is counted.
-// Texts and codes: contract.md b.1, from recordings of S3.
+// Texts and codes are S3's, as recorded.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { hmacSha1Base64 } from '../../src/core/sigv4/digest.ts';

@@ -41,7 +41,7 @@ function parseQuery(raw: string): QueryParameter[] | undefined {
 }
 
 /**
- * Percent-decodes once. S3 reads a literal `+` as a space, in paths as in queries (contract.md c.2).
+ * Percent-decodes once. S3 reads a literal `+` as a space, in paths as in queries.
  * `undefined` for a broken escape, bytes that are not UTF-8, or NUL.
  */
 export function decodeComponent(text: string): string | undefined {

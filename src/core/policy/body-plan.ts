@@ -1,5 +1,5 @@
 // What is to happen to the body on its way: which framing comes in, which goes out, what must be proven before its last
-// byte is sent. Decides; moves nothing. Payload modes: contract.md c.5.
+// byte is sent. Decides; moves nothing.
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
 import type { ParsedRequest } from '../request.ts';

@@ -152,7 +152,7 @@ function judgeInherited(rule: EncryptionRule, { operation, requested }: Encrypti
   if (rule.otherEncryption === 'allow') return { kind: 'as-sent' };
   if (requested.customerKey) return refused(refusals.customerKeyNotAllowed(rule.name));
   const keyIds = [...(rule.keyId === undefined ? [] : [rule.keyId]), ...rule.allowedKeyIds];
-  // S3 states it on all of them (contract.md a.1); Ceph Pacific on UploadPart alone.
+  // S3 states it on all of them; Ceph Pacific on UploadPart alone.
   const mayBeSilent = operation.name !== 'UploadPart';
   return { kind: 'inherited', demand: { algorithm: rule.algorithm, keyIds, mayBeSilent } };
 }
@@ -192,7 +192,8 @@ function orderKms(rule: EncryptionRule, write: EncryptionCase): EncryptionVerdic
   if (flaw) return refused(flaw);
   if (algorithm === undefined) injected.push('algorithm');
   const keyId = requested.keyId ?? rule.keyId;
-  // `aws:kms` without a key would mean the account's aws/s3 key, so it never goes out (contract.md a.2).
+  // `aws:kms` without a key would mean the account's aws/s3 key, so it never goes out.
+  // https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-kms-encryption.html
   if (keyId === undefined) return refused(refusals.keyMissing(rule.name));
   if (requested.keyId === undefined) injected.push('key_id');
   const bucketKey = rule.algorithm === 'aws:kms:dsse' ? undefined : String(rule.bucketKey);
@@ -221,7 +222,7 @@ function judgeAlgorithm(
     : refusals.encryptionMissing(rule.name, rule.algorithm);
 }
 
-/** An alias or a bare ID would be resolved in the gateway's own account (contract.md a.3), so it matches nothing but itself. */
+/** An alias or a bare ID would be resolved in the gateway's own account, so it matches nothing but itself. */
 function judgeKey(rule: EncryptionRule, keyId: string | undefined): Refusal | undefined {
   if (keyId === undefined) return rule.mode === 'require' ? refusals.keyMissing(rule.name) : undefined;
   const allowed = keyId === rule.keyId || rule.allowedKeyIds.some((pattern) => matchesKeyId(pattern, keyId));

@@ -1,4 +1,4 @@
-// The aws-chunked framing inside a body (grammar in contract.md c.5): read as bytes in, events out, split anywhere, and
+// The aws-chunked framing inside a body: read as bytes in, events out, split anywhere, and
 // written without signatures. Checks the grammar and bounds only; digests and signatures are checked by whoever reads
 // the events.
 import { trimOws } from '../http/headers.ts';

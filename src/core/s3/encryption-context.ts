@@ -61,7 +61,7 @@ export function formatEncryptionContext(context: EncryptionContext): string {
   return Buffer.from(`{${members.join(',')}}`, 'utf8').toString('base64');
 }
 
-/** ARN of an object, or of its bucket. The key stands unencoded (contract.md f). */
+/** ARN of an object, or of its bucket. The key stands unencoded. */
 export function s3Arn(partition: string, bucket: string, key?: string): string {
   const arn = `arn:${partition}:s3:::${bucket}`;
   return key === undefined ? arn : `${arn}/${key}`;

@@ -26,7 +26,7 @@ export type FormEvent =
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
 /**
- * All that stands before the file's data, boundaries and part headers included. contract.md c.4
+ * All that stands before the file's data, boundaries and part headers included.
  * https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTForms.html
  */
 export const MAX_FIELD_BYTES = 20_480;

@@ -32,7 +32,7 @@ export interface Operation {
   readonly form?: boolean;
   /** `stream`: object bytes; `document`: XML or JSON, bounded; absent: no body. */
   readonly body?: 'stream' | 'document';
-  /** `accepts` the SSE-KMS headers; `inherits` the encryption of an upload or object. contract.md a.1 */
+  /** `accepts` the SSE-KMS headers; `inherits` the encryption of an upload or object. */
   readonly encryption?: 'accepts' | 'inherits';
   /** Lives at another endpoint than S3's own, never here. */
   readonly endpoint?: string;

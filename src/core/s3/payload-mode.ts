@@ -1,4 +1,4 @@
-// What x-amz-content-sha256 says about the body: ONE table, read in one place (contract.md c.5).
+// What x-amz-content-sha256 says about the body: ONE table, read in one place.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 
 /** How the body is framed and what vouches for it. */

@@ -27,7 +27,7 @@ export type PostClaimed =
   | { readonly kind: 'unsigned' }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-/** Fields that each version demands, as S3 names them when one is missing. contract.md b.6 */
+/** Fields that each version demands, as S3 names them when one is missing. */
 const V4_FIELDS = ['X-Amz-Algorithm', 'X-Amz-Credential', 'X-Amz-Date', 'X-Amz-Signature'];
 const V2_FIELDS = ['AWSAccessKeyId', 'Signature'];
 
@@ -63,7 +63,7 @@ function claimV4(fields: ReadonlyMap<string, string>): PostClaimed {
     return argument(text, 'X-Amz-Credential');
   }
   const amzDate = fields.get('x-amz-date') ?? '';
-  // S3 holds this date against no clock: a form lives until its policy expires (contract.md c.4).
+  // S3 holds this date against no clock: a form lives until its policy expires.
   if (!parseAmzDate(amzDate)) {
     return argument('X-Amz-Date must be formated via ISO8601 Long format', 'X-Amz-Date');
   }

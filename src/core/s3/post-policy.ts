@@ -32,7 +32,7 @@ export interface PostedForm {
   readonly now: Date;
 }
 
-/** `undefined` when the policy, base64 as sent, allows the form. The order of checks is S3's. contract.md b.6 */
+/** `undefined` when the policy, base64 as sent, allows the form. The order of checks is S3's. */
 export function judgePostPolicy(policy: string, form: PostedForm): Refusal | undefined {
   const parsed = parsePostPolicy(policy);
   if (typeof parsed === 'string') return refusals.policyDocumentInvalid(parsed);
@@ -164,7 +164,7 @@ function parseOperation(items: readonly unknown[]): Condition | string {
   return matchCondition(kind, first, second, items);
 }
 
-/** Without its `$` a name stands for no field: the condition fails, the policy is still one. contract.md b.6 */
+/** Without its `$` a name stands for no field: the condition fails, the policy is still one. */
 function matchCondition(
   kind: 'eq' | 'starts-with',
   name: string,

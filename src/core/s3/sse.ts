@@ -9,7 +9,7 @@ export const SSE = {
   bucketKey: 'x-amz-server-side-encryption-bucket-key-enabled',
 } as const;
 
-/** The family that is refused on reads and injected on writes. SSE-C is not of it: it is legitimate on both. contract.md a.6 */
+/** The family that is refused on reads and injected on writes. SSE-C is not of it: it is legitimate on both. */
 export const SSE_FAMILY: readonly string[] = Object.values(SSE);
 
 const CUSTOMER_KEY_PREFIX = 'x-amz-server-side-encryption-customer-';

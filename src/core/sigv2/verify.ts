@@ -1,4 +1,4 @@
-// Signature Version 2, header and query: claim and verification. It cannot carry KMS at S3 (contract.md c.7), so it is
+// Signature Version 2, header and query: claim and verification. It cannot carry KMS at S3, so it is
 // read only to serve what is not under KMS, or to refuse in S3's words.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
 import type { ReceivedHeaders } from '../http/headers.ts';

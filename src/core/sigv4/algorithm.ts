@@ -2,7 +2,7 @@
 
 /** Opens an `Authorization` header and a string to sign. */
 export const ALGORITHM = 'AWS4-HMAC-SHA256';
-/** The same in SigV4A: one signature for several regions. contract.md c.6 */
+/** The same in SigV4A: one signature for several regions. */
 export const ASYMMETRIC_ALGORITHM = 'AWS4-ECDSA-P256-SHA256';
 
 /** What a request can be signed with. */

@@ -1,5 +1,5 @@
 // The key pair of SigV4A, derived from the same secret that signs with HMAC, and the form of its signatures.
-// Knows numbers and bytes, no request. Derivation and padding as in AWS's own aws-c-auth; contract.md c.6.
+// Knows numbers and bytes, no request. Derivation and padding as in AWS's own aws-c-auth.
 import { ASYMMETRIC_ALGORITHM } from './algorithm.ts';
 import { type EcdsaPublicKey, ecdsaPublicKey, hmacSha256 } from './digest.ts';
 

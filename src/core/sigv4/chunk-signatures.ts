@@ -1,5 +1,5 @@
 // The chain of signatures inside a streamed body: each chunk signs its data and the signature before it, from the
-// header's on. Starts from what the verification stage proved; must not know framing or I/O. contract.md c.5
+// header's on. Starts from what the verification stage proved; must not know framing or I/O.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 import { ASYMMETRIC_ALGORITHM } from './algorithm.ts';
 import { withoutPadding } from './asymmetric-key.ts';

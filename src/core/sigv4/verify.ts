@@ -67,12 +67,12 @@ function isSame(claimed: string, region: string): boolean {
   return claimed === region;
 }
 
-/** A member of a region set: a region, or with a closing `*` every region that begins so. contract.md c.6 */
+/** A member of a region set: a region, or with a closing `*` every region that begins so. */
 function isCovered(claimed: string, region: string): boolean {
   return claimed.endsWith('*') ? region.startsWith(claimed.slice(0, -1)) : claimed === region;
 }
 
-/** Header: within 15 minutes both ways. Presigned: not from the future beyond that, and until its expiry. contract.md c.2, c.3 */
+/** Header: within 15 minutes both ways. Presigned: not from the future beyond that, and until its expiry. */
 function checkTime(claim: SigV4Claim, now: Date): Refusal | undefined {
   const age = now.getTime() - claim.date.getTime();
   if (claim.expiresSeconds === undefined) {
@@ -98,7 +98,7 @@ function checkCoverage(claim: SigV4Claim, headers: ReceivedHeaders): Refusal | u
   return absent.length > 0 ? refusals.signedHeaderAbsent(absent) : undefined;
 }
 
-/** S3 lets a presigned request carry this one unsigned; its value then means nothing (contract.md c.2). */
+/** S3 lets a presigned request carry this one unsigned; its value then means nothing. */
 function toleratedUnsigned(name: string, claim: SigV4Claim): boolean {
   return claim.form === 'query' && name === 'x-amz-content-sha256';
 }
