@@ -215,7 +215,16 @@ for (const by of ['hmac', 'ecdsa'] as const) {
         });
       }
 
-      test('with any byte of data changed', async () => {
+      // An ECDSA verification takes some fifty times as long as an HMAC: there the bytes are drawn at random below.
+      if (by === 'hmac') {
+        test('with each byte of data changed', async () => {
+          for (const at of offsets(parts, (kind) => kind === 'data')) {
+            assertBroken(await pass(plan, [flip(wire, at)]), plan, `byte ${at}`);
+          }
+        });
+      }
+
+      test('with any byte of data changed, however the body is split', async () => {
         const data = [...offsets(parts, (kind) => kind === 'data')];
         await fc.assert(
           fc.asyncProperty(fc.nat({ max: data.length - 1 }), places, async (which, cuts) => {
