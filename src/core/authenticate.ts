@@ -72,8 +72,7 @@ function claimedAccessKeyId({ form, received, target }: ParsedRequest): string |
   if (form === 'none' || form === 'unsupported') return undefined;
   const { headers } = received;
   if (form === 'sigv2-header' || form === 'sigv2-query') {
-    const claimed =
-      form === 'sigv2-header' ? sigv2.headerClaim(headers) : sigv2.queryClaim(target.parameters);
+    const claimed = readV2Claim(form, headers, target.parameters);
     return claimed.kind === 'claim' ? claimed.claim.accessKeyId : undefined;
   }
   const claimed = readV4Claim(V4_FORMS[form], headers, target.parameters);
@@ -162,7 +161,7 @@ function authenticateV4(
   const { claim } = claimed;
   facts.accessKeyId = claim.accessKeyId;
   const client = policy.clients.get(claim.accessKeyId);
-  const region = backend?.region ?? policy.backends[0]?.region ?? 'us-east-1';
+  const region = regionOf(backend, policy);
   // Clients that do not know a bucket's region ask for it at us-east-1 (minio-go does so before its first request).
   const regions = operation.name === 'GetBucketLocation' ? [region, 'us-east-1'] : [region];
   const refusal = verifySigV4(claim, { method, target, headers }, { client, regions, now, keys });
@@ -188,6 +187,14 @@ function mayStartChain({ form, algorithm }: sigv4.SigV4Claim, mode: PayloadMode)
   return mode.chunkSignature === (algorithm === ALGORITHM ? 'hmac' : 'ecdsa');
 }
 
+function readV2Claim(
+  form: AuthenticationForm,
+  headers: ReceivedHeaders,
+  parameters: readonly QueryParameter[],
+): sigv2.Claimed {
+  return form === 'sigv2-header' ? sigv2.headerClaim(headers) : sigv2.queryClaim(parameters);
+}
+
 function authenticateV2(
   request: ParsedRequest,
   { policy, now }: AuthenticationContext,
@@ -195,9 +202,8 @@ function authenticateV2(
 ): Identity | Refusal {
   const { received, target } = request;
   const { headers, method } = received;
-  facts.scheme = request.form === 'sigv2-header' ? 'sigv2' : 'sigv2-query';
-  const claimed =
-    request.form === 'sigv2-header' ? sigv2.headerClaim(headers) : sigv2.queryClaim(target.parameters);
+  facts.scheme = SCHEMES[request.form];
+  const claimed = readV2Claim(request.form, headers, target.parameters);
   if (claimed.kind === 'refused') return claimed.refusal;
   facts.accessKeyId = claimed.claim.accessKeyId;
   const client = policy.clients.get(claimed.claim.accessKeyId);
@@ -208,7 +214,8 @@ function authenticateV2(
     { client, now },
   );
   if (refusal) return refusal;
-  if (client) facts.client = client.name;
+  if (!client) return refusals.unknownAccessKey(claimed.claim.accessKeyId);
+  facts.client = client.name;
   if (policy.signatureV2 === 'refuse') return refusals.signatureV2NotSupported();
   const unsigned = sigv2.unsignedParameter(request.query);
   if (unsigned !== undefined) return refusals.headersNotSigned([unsigned]);
@@ -227,6 +234,11 @@ function authenticateV2(
 export function hostedBucketOf(request: ParsedRequest, policy: Policy): string | undefined {
   const root = addressOf(request.host, { rawPath: '/', parameters: [] }, policy.domains);
   return root.kind === 'address' && root.address.resource === 'bucket' ? root.address.bucket : undefined;
+}
+
+/** The region clients sign for; where no backend serves the bucket, the first one's, until the bucket is refused. */
+function regionOf(backend: Backend | undefined, policy: Policy): string {
+  return backend?.region ?? policy.backends[0]?.region ?? 'us-east-1';
 }
 
 function modeOf(value: string): PayloadMode | Refusal {
@@ -268,7 +280,7 @@ export function authenticateForm(
   facts.scheme = 'post-policy';
   facts.accessKeyId = claim.accessKeyId;
   const client = policy.clients.get(claim.accessKeyId);
-  const regions = [backend?.region ?? policy.backends[0]?.region ?? 'us-east-1'];
+  const regions = [regionOf(backend, policy)];
   const refusal = verifyPostClaim(claim, { client, regions, now, keys });
   facts.verification = refusal?.reason ?? 'verified';
   if (refusal) return refusal;

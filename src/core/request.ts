@@ -6,6 +6,7 @@ import {
   type ReceivedHeaders,
   repeatedHeader,
   trimOws,
+  utf8AsLatin1,
 } from './http/headers.ts';
 import { isHopByHop, nominatedByConnection } from './http/hop-by-hop.ts';
 import { parseTarget, type QueryParameter, type Target } from './http/target.ts';
@@ -175,8 +176,7 @@ function effectiveFields(
   const meant = parameters.filter(({ name }) => isAmz(name) && !isAuthParameter(name, form));
   for (const { name, value } of meant.filter((parameter) => !isIgnored(parameter.name, parameters))) {
     const header = name.toLowerCase();
-    // A query value is UTF-8; as a header it travels as those bytes.
-    const text = trimOws(Buffer.from(value, 'utf8').toString('latin1'));
+    const text = trimOws(utf8AsLatin1(value));
     if (!isHeaderName(header) || !isHeaderValue(text)) return undefined;
     if (fields.has(header) && fields.get(header) !== text) return undefined;
     fields.set(header, text);

@@ -1,7 +1,7 @@
 // Answers of the gateway's own: S3's error documents. Knows XML and responses; must not know why.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Refusal } from '../core/refusal.ts';
-import { escapeXml } from '../core/s3/xml.ts';
+import { formatElements } from '../core/s3/xml.ts';
 
 /** An error as S3 writes it. */
 export type ErrorAnswer = Pick<Refusal, 'status' | 'code' | 'message' | 'details'>;
@@ -20,15 +20,14 @@ const RETRY_AFTER = '1';
 
 /** The error document. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html */
 export function errorDocument(error: ErrorAnswer, { requestId, resource }: RequestIdentity): string {
-  const elements: (readonly [string, string])[] = [
+  const body = formatElements([
     ['Code', error.code],
     ['Message', error.message],
     ...error.details,
     ['Resource', resource],
     ['RequestId', requestId],
     ['HostId', 's3-kms-gateway'],
-  ];
-  const body = elements.map(([name, text]) => `<${name}>${escapeXml(text)}</${name}>`).join('');
+  ]);
   return `<?xml version="1.0" encoding="UTF-8"?>\n<Error>${body}</Error>`;
 }
 

@@ -61,6 +61,11 @@ export function isHeaderValue(value: string): boolean {
   return !/[^\t\x20-\x7e\x80-\xff]/.test(value);
 }
 
+/** Text as a header carries it: one char for each byte of its UTF-8 form. */
+export function utf8AsLatin1(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1');
+}
+
 /** Strips spaces and tabs from both ends (RFC 9110 section 5.5, OWS). */
 export function trimOws(value: string): string {
   let start = 0;

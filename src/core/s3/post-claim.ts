@@ -1,13 +1,14 @@
 // What a POST form says of its signature, read from its fields, and whether it holds. Both signature versions sign the
 // policy as it was sent, base64 and all. Must not know what the policy says.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html
+import { utf8AsLatin1 } from '../http/headers.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
 import { ALGORITHM } from '../sigv4/algorithm.ts';
 import { parseAmzDate } from '../sigv4/amz-date.ts';
 import { equalInConstantTime, hmacSha1Base64, hmacSha256Hex } from '../sigv4/digest.ts';
 import { checkSessionToken } from '../sigv4/session-token.ts';
-import type { CredentialScope, SecretHolder } from '../sigv4/signing-key.ts';
+import { type CredentialScope, NOBODY } from '../sigv4/signing-key.ts';
 import type { VerificationContext } from '../sigv4/verify.ts';
 
 /** The signature of a form, as claimed. */
@@ -105,13 +106,10 @@ function checkRegion({ accessKeyId, scope }: PostClaim, regions: readonly string
   return refusals.formRegionWrong(credential, scope.region, regions[0] ?? '');
 }
 
-/** Stands in for an unknown identity, so that its refusal takes the same work. */
-const NOBODY: SecretHolder = { secretAccessKey: 'nobody' };
-
 function checkSignature(claim: PostClaim, { client, keys }: VerificationContext): Refusal | undefined {
   const holder = client ?? NOBODY;
   // Bytes, not characters: the digests take latin1, and two texts must not fall together on the way.
-  const toSign = Buffer.from(claim.policy, 'utf8').toString('latin1');
+  const toSign = utf8AsLatin1(claim.policy);
   const expected = claim.scope
     ? hmacSha256Hex(keys.get(holder, claim.scope), toSign)
     : hmacSha1Base64(holder.secretAccessKey, toSign);

@@ -1,13 +1,13 @@
 // What a form asks for, as the PutObject it becomes, and how its answer looks. The form itself goes nowhere: what a backend
 // would make of it, and of fields added to it, is thereby no question. Must not know signatures or policies.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
-import { isHeaderName, trimOws } from '../http/headers.ts';
+import { isHeaderName, isHeaderValue, trimOws, utf8AsLatin1 } from '../http/headers.ts';
 import { encodeComponent } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
 import { SSE_FAMILY } from './sse.ts';
 import { taggingHeader } from './tagging.ts';
-import { escapeXml } from './xml.ts';
+import { formatElements } from './xml.ts';
 
 type Fields = ReadonlyMap<string, string>;
 
@@ -123,8 +123,8 @@ function badValue(field: string): Refusal {
 
 /** UTF-8 as its bytes. Trimmed here, because the backend trims: what is judged must be what it reads. */
 function headerValue(text: string): string | undefined {
-  const value = Buffer.from(text, 'utf8').toString('latin1');
-  return /[^\t\x20-\x7e\x80-\xff]/.test(value) ? undefined : trimOws(value);
+  const value = utf8AsLatin1(text);
+  return isHeaderValue(value) ? trimOws(value) : undefined;
 }
 
 /** What became of the object. */
@@ -166,13 +166,12 @@ export function postAnswer(fields: Fields, stored: StoredObject): PostAnswer {
 }
 
 function postResponse(location: string, { bucket, key, etag }: StoredObject): string {
-  const elements = [
+  const content = formatElements([
     ['Location', location],
     ['Bucket', bucket],
     ['Key', key],
     ['ETag', etag],
-  ] as const;
-  const content = elements.map(([name, text]) => `<${name}>${escapeXml(text)}</${name}>`).join('');
+  ]);
   return `<?xml version="1.0" encoding="UTF-8"?>\n<PostResponse>${content}</PostResponse>`;
 }
 

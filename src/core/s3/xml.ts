@@ -16,6 +16,11 @@ export function escapeXml(text: string): string {
     .replace(/[&<>"\r]/g, (character) => ESCAPES[character] ?? character);
 }
 
+/** Elements that hold text alone, one after the other. */
+export function formatElements(elements: readonly (readonly [name: string, text: string])[]): string {
+  return elements.map(([name, text]) => `<${name}>${escapeXml(text)}</${name}>`).join('');
+}
+
 const ENTITIES: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
 
 /** The text of an element without children; `undefined` for an entity that XML itself does not define. */

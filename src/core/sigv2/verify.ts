@@ -1,7 +1,7 @@
 // Signature Version 2, header and query: claim and verification. It cannot carry KMS at S3, so it is
 // read only to serve what is not under KMS, or to refuse in S3's words.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html
-import type { ReceivedHeaders } from '../http/headers.ts';
+import { type ReceivedHeaders, utf8AsLatin1 } from '../http/headers.ts';
 import type { QueryParameter, Target } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
@@ -9,6 +9,7 @@ import { parseAmzDate, parseHttpDate } from '../sigv4/amz-date.ts';
 import { compare } from '../sigv4/canonical-request.ts';
 import { equalInConstantTime, hmacSha1Base64 } from '../sigv4/digest.ts';
 import { checkSessionToken } from '../sigv4/session-token.ts';
+import { NOBODY } from '../sigv4/signing-key.ts';
 import { MAX_SKEW_MS } from '../sigv4/verify.ts';
 
 /** The parts of a Signature Version 2, as claimed. */
@@ -101,7 +102,7 @@ function checkSignature(
 ): Refusal | undefined {
   const toSign = stringToSignV2(claim, message);
   const equal = equalInConstantTime(
-    hmacSha1Base64(client?.secretAccessKey ?? 'nobody', toSign),
+    hmacSha1Base64((client ?? NOBODY).secretAccessKey, toSign),
     claim.signature,
   );
   if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
@@ -138,7 +139,7 @@ function amzHeaders({ headers, target }: SignedMessage): string {
   const add = (name: string, value: string) => values.set(name, [...(values.get(name) ?? []), value]);
   for (const { name, value } of headers.fields) if (name.startsWith('x-amz-')) add(name, value);
   for (const { name, value } of target.parameters) {
-    if (/^x-amz-/i.test(name)) add(name.toLowerCase(), Buffer.from(value, 'utf8').toString('latin1'));
+    if (/^x-amz-/i.test(name)) add(name.toLowerCase(), utf8AsLatin1(value));
   }
   const names = [...values.keys()].sort(compare);
   return names.map((name) => `${name}:${(values.get(name) ?? []).join(',')}\n`).join('');
@@ -205,9 +206,7 @@ function resource({ target, hostedBucket }: SignedMessage): string {
   const signed = target.parameters.filter(({ name }) => SIGNED_PARAMETERS.has(name));
   const query = signed
     .sort((a, b) => compare(a.name, b.name))
-    .map(({ name, value }) =>
-      value === '' ? name : `${name}=${Buffer.from(value, 'utf8').toString('latin1')}`,
-    )
+    .map(({ name, value }) => (value === '' ? name : `${name}=${utf8AsLatin1(value)}`))
     .join('&');
   const path = hostedBucket === undefined ? target.rawPath : `/${hostedBucket}${target.rawPath}`;
   return query === '' ? path : `${path}?${query}`;

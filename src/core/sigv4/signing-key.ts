@@ -35,6 +35,9 @@ export interface SecretHolder {
   readonly secretAccessKey: string;
 }
 
+/** Stands in for an unknown identity, so that its refusal takes the same work. */
+export const NOBODY: SecretHolder = { secretAccessKey: 'nobody' };
+
 /** Derived keys kept for a holder: presigned URLs reach back seven days, so a few days by a few regions. */
 const KEYS_PER_HOLDER = 32;
 

@@ -7,7 +7,7 @@ import { canonicalHeaderValue, canonicalQuery, canonicalRequest } from './canoni
 import type { ChunkSeed } from './chunk-signatures.ts';
 import type { SigV4Claim } from './claim.ts';
 import { checkSessionToken } from './session-token.ts';
-import { formatScope, type SecretHolder, type SigningKeys } from './signing-key.ts';
+import { formatScope, NOBODY, type SecretHolder, type SigningKeys } from './signing-key.ts';
 import { stringToSign } from './string-to-sign.ts';
 import { signatureHolds, type VerificationKey } from './verification-key.ts';
 
@@ -30,12 +30,6 @@ export interface VerificationContext {
 
 /** Clock skew S3 allows, in milliseconds: 15 minutes. */
 export const MAX_SKEW_MS: number = 15 * 60 * 1000;
-
-/** Stands in for an unknown identity, so that its refusal takes the same work. */
-const NOBODY: SecretHolder & { readonly sessionToken: string | undefined } = {
-  secretAccessKey: 'nobody',
-  sessionToken: undefined,
-};
 
 /** `undefined` when the signature holds. */
 export function verifySigV4(
