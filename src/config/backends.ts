@@ -1,7 +1,7 @@
 // Backends: that endpoint, region, partition and addressing agree, and what it takes to reach and sign for each.
 // Knows the configuration only; contacts nothing.
 import { isIP } from 'node:net';
-import { isAwsHost, partitionOfRegion, regionOfHost } from './aws.ts';
+import { isAwsHost, parseKeyArn, partitionOfRegion, regionOfHost } from './aws.ts';
 import { patternCovers, patternsOverlap } from './bucket-pattern.ts';
 import { buildSecrets } from './clients.ts';
 import type { BackendConfiguration, CredentialsSpec } from './configuration.ts';
@@ -34,11 +34,12 @@ function buildBackend(
   files: Files,
   report: Report,
 ): BackendConfiguration {
-  const { endpoint, caFile, credentials, ...rest } = section;
+  const { endpoint, caFile, credentials, keyAliases, ...rest } = section;
   const ca = caFile === undefined ? undefined : readCertificates(caFile, [...path, 'caFile'], files, report);
   return {
     ...rest,
     ...endpoint,
+    keyAliases: new Map(Object.entries(keyAliases)),
     ca: ca?.pem,
     credentials: buildCredentials(credentials, [...path, 'credentials'], files, report),
   };
@@ -96,6 +97,19 @@ function checkAws(backend: BackendSection, path: ConfigurationPath, report: Repo
   }
   if (endpoint.protocol === 'http') {
     report.fault([...path, 'endpoint'], 'is plaintext: AWS refuses SSE-KMS without TLS', 'Write https://.');
+  }
+  checkKeyAliases(backend, path, report);
+}
+
+/** What an alias stands for is sent as it stands here, so it must be whole, and a key that S3 takes for these buckets. */
+function checkKeyAliases(backend: BackendSection, path: ConfigurationPath, report: Report): void {
+  const { partition, region } = backend;
+  for (const [alias, keyId] of Object.entries(backend.keyAliases)) {
+    const arn = parseKeyArn(keyId);
+    if (arn?.partition === partition && arn.region === region) continue;
+    const message = `must be a full key ARN of ${partition} ${region}, where the backend is`;
+    const remedy = `Write arn:${partition}:kms:${region}:ACCOUNT:key/KEY-ID.`;
+    report.fault([...path, 'keyAliases', alias], message, remedy);
   }
 }
 

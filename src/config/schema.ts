@@ -52,6 +52,7 @@ export interface BackendSection {
   readonly caFile?: string | undefined;
   readonly credentials: CredentialsSection;
   readonly trailers: boolean;
+  readonly keyAliases: Readonly<Record<string, string>>;
 }
 
 export interface EndpointSection {
@@ -247,6 +248,15 @@ const kmsKeyId = (description: string): z.ZodString =>
     )
     .describe(description);
 
+const keyAlias: z.ZodString = z
+  .string()
+  .refine(
+    (value) =>
+      /^(?:arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:)?alias\/[\w/-]{1,250}$|^(?!arn:)[\w-]{1,256}$/.test(value),
+    problem('is not an alias or a bare key ID', 'Write it as clients do: alias/ledger, or 1234abcd-12ab-….'),
+  )
+  .describe('Alias, alias ARN or bare ID of a KMS key');
+
 const listener: z.ZodType<ListenerSection> = z.strictObject({
   name: name('Name in logs and metrics; the address where there is none').optional(),
   address: address('Address to listen on: host:port, like 0.0.0.0:8443 or [::1]:8443'),
@@ -360,6 +370,10 @@ const backend: z.ZodType<BackendSection> = z.strictObject({
       'Whether it accepts checksum trailers; if not, aws-chunked uploads are decoded and verified here',
     )
     .default(true),
+  keyAliases: z
+    .record(keyAlias, kmsKeyId('KMS key that is sent in its place: the full key ARN for AWS'))
+    .describe('Aliases and bare IDs of KMS keys that clients may write, each with the key it stands for')
+    .default({}),
 });
 
 const client: z.ZodType<ClientSection> = z.strictObject({

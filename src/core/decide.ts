@@ -1,23 +1,25 @@
 // The whole judgement on a request, in order: parse → classify → authenticate → judge → plan the body → edit headers →
 // sign. Pure: the clock and the credentials are arguments, the verdict is a value.
 import { authenticate, authenticateForm, hostedBucketOf, type Identity } from './authenticate.ts';
-import type { Facts } from './facts.ts';
+import type { Facts, Injection } from './facts.ts';
 import { ReceivedHeaders } from './http/headers.ts';
-import { authorize, backendFor, mayRead } from './policy/access.ts';
+import { authorize, authorizeHeaders, backendFor, listedBuckets, mayUse } from './policy/access.ts';
 import { type BodyPlan, type ProvenBodyPlan, planBody, planRawBody } from './policy/body-plan.ts';
+import { type CopyCase, judgeCopySource, ruleLeft } from './policy/copy.ts';
 import {
   type EncryptionDemand,
   type EncryptionOrder,
-  type Injection,
   judgeCompliance,
   judgeEncryption,
   refuseAskedKms,
   refuseMisplacedHeaders,
   refuseWeakChannel,
   ruleFor,
+  withKeyArn,
 } from './policy/encryption.ts';
-import type { Backend, Policy, SigningCredentials } from './policy/policy.ts';
+import type { Backend, BucketPattern, Policy, SigningCredentials } from './policy/policy.ts';
 import {
+  type Destination,
   destinationOf,
   originOf,
   preservedHeaders,
@@ -25,16 +27,20 @@ import {
   rewriteHeaders,
   unknownHeader,
 } from './policy/rewrite.ts';
+import { judgeSettlement } from './policy/settlement.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
 import { type ParsedRequest, parseRequest, type ReceivedRequest } from './request.ts';
 import { type Address, addressOf } from './s3/address.ts';
-import { type CopySource, formatCopySource, parseCopySource } from './s3/copy-source.ts';
+import { type CopySource, formatCopySource } from './s3/copy-source.ts';
 import { type Form, formBoundary } from './s3/form-data.ts';
 import { locationDocument } from './s3/location.ts';
 import { type Operation, operationNamed, routeOperation } from './s3/operation.ts';
 import { putObjectOf, withFilename } from './s3/post-object.ts';
+import { MAX_SETTLING_DOCUMENT, settlesEncryption } from './s3/settlement.ts';
 import { requestedEncryption, SSE_FAMILY } from './s3/sse.ts';
+import type { XmlElement } from './s3/xml-element.ts';
+import { EMPTY_SHA256 } from './sigv4/digest.ts';
 import { sign } from './sigv4/sign.ts';
 import type { SigningKeys } from './sigv4/signing-key.ts';
 
@@ -71,11 +77,19 @@ export interface ForwardVerdict {
   readonly injected: readonly Injection[];
   /** The refusal that takes the place of an answer which says `aws:kms`: it must not pass over this channel. */
   readonly ifAnswerUnderKms: Refusal | undefined;
-  /** Body of a successful answer in place of the backend's. */
-  readonly document: string | undefined;
+  /** What becomes of the body of a successful answer; `undefined`: it is passed on. */
+  readonly answer: AnswerEdit | undefined;
+  /** Asks for the encryption of what was written, where its own answer says nothing of it. */
+  readonly confirmation: OutgoingRequest | undefined;
   /** The form this write stands for, which says how its answer looks. */
   readonly form: JudgedForm | undefined;
 }
+
+/** What becomes of the body of a successful answer. */
+export type AnswerEdit =
+  | { readonly kind: 'document'; readonly text: string }
+  /** A list of buckets, of which only these are named. */
+  | { readonly kind: 'bucket-list'; readonly buckets: readonly BucketPattern[] };
 
 /** A form that was judged: what its answer is made of, besides the ETag. */
 export interface JudgedForm {
@@ -96,13 +110,25 @@ export type Verdict =
       readonly boundary: string;
       readonly length: number;
     }
+  /** A document that decides: read the body as planned, all of it, then ask again. */
+  | {
+      readonly kind: 'read-document';
+      readonly facts: Readonly<Facts>;
+      readonly body: Extract<ProvenBodyPlan, { kind: 'plain' }>;
+    }
   /** Nothing wrong with the request, but the gateway has no credentials for its backend. */
   | { readonly kind: 'no-credentials'; readonly facts: Readonly<Facts>; readonly backend: Backend };
 
-/** Judges a request; for POST Object a second time, with the form that the first verdict asked for. */
-export function decide(received: ReceivedRequest, context: DecisionContext, form?: Form): Verdict {
+/** What had to be read of a request before it could be judged. */
+export type ReadBody =
+  | { readonly kind: 'form'; readonly form: Form }
+  /** `root` is absent where the document is not well-formed. */
+  | { readonly kind: 'document'; readonly root: XmlElement | undefined };
+
+/** Judges a request; a second time with what the first verdict asked to be read of it. */
+export function decide(received: ReceivedRequest, context: DecisionContext, read?: ReadBody): Verdict {
   const facts: Facts = { operation: 'Unknown', secure: false };
-  const verdict = judge(received, context, facts, form);
+  const verdict = judge(received, context, facts, read);
   return 'reason' in verdict ? { kind: 'refused', facts, refusal: verdict } : verdict;
 }
 
@@ -110,7 +136,7 @@ function judge(
   received: ReceivedRequest,
   context: DecisionContext,
   facts: Facts,
-  form: Form | undefined,
+  read: ReadBody | undefined,
 ): Verdict | Refusal {
   const { policy } = context;
   const parsed = parseRequest(received, policy.limits.headerBytes);
@@ -133,8 +159,8 @@ function judge(
   facts.operation = operation.name;
   const backend = backendFor(policy.backends, address);
   if (operation.form && address.resource === 'bucket') {
-    if (!form) return awaitForm(request, facts);
-    return judgeForm({ request, operation, address, backend, form }, context, facts);
+    if (read?.kind !== 'form') return awaitForm(request, facts);
+    return judgeForm({ request, operation, address, backend, form: read.form }, context, facts);
   }
 
   const identity = authenticate(request, operation, backend, context, facts);
@@ -143,7 +169,7 @@ function judge(
     authorize(identity.client, operation, address) ??
     (backend === undefined
       ? refusals.bucketNotAllowed()
-      : judgeAuthenticated({ request, address, operation, backend, identity }, context, facts))
+      : judgeAuthenticated({ request, address, operation, backend, identity, read }, context, facts))
   );
 }
 
@@ -190,6 +216,7 @@ function judgeForm(form: FormCase, context: DecisionContext, facts: Facts): Verd
       operation: operationNamed('PutObject'),
       backend,
       identity,
+      read: undefined,
     },
     context,
     facts,
@@ -232,6 +259,7 @@ interface Authenticated {
   readonly operation: Operation;
   readonly backend: Backend;
   readonly identity: Identity;
+  readonly read: ReadBody | undefined;
 }
 
 function judgeAuthenticated(
@@ -241,15 +269,21 @@ function judgeAuthenticated(
 ): Verdict | Refusal {
   const { request, operation, backend, identity } = authenticated;
   facts.backend = backend.name;
-  const misplaced = refuseMisplacedHeaders(operation, request.fields);
-  if (misplaced) return misplaced;
-  const copySource = judgeCopySource(authenticated, context.policy);
-  if (copySource !== undefined && typeof copySource !== 'string') return copySource;
+  const denied =
+    refuseMisplacedHeaders(operation, request.fields) ?? authorizeHeaders(identity.client, request.fields);
+  if (denied) return denied;
+  const source = judgeCopySource(copyCase(authenticated), context.policy);
+  if (source && 'reason' in source) return source;
   const encryption = judgeWrite(authenticated, context.policy, facts);
   if ('reason' in encryption) return encryption;
+  const escaped = source && judgeEscape(source, encryption, context.policy, facts);
+  if (escaped) return escaped;
   if (isPreserved(request)) return forwardPreserved(authenticated, facts, encryption);
   const planned = planBody(request, operation, identity.mode, backend, identity.chunks);
   if (planned.kind === 'refused') return planned.refusal;
+  const settled = settle(authenticated, planned.plan, context.policy, facts);
+  if (settled) return settled;
+  const copySource = source && formatCopySource(source);
   return forward(
     authenticated,
     context,
@@ -257,6 +291,66 @@ function judgeAuthenticated(
     { ...encryption, copySource, body: planned.plan },
     planned.payloadHash,
   );
+}
+
+function copyCase({ request, address, operation, backend, identity }: Authenticated): CopyCase {
+  const bucket = address.resource === 'service' ? '' : address.bucket;
+  const key = address.resource === 'object' ? address.key : '';
+  return { operation, bucket, key, fields: request.fields, client: identity.client, backend };
+}
+
+/** A copy out of the reach of its source's rule. */
+function judgeEscape(
+  source: CopySource,
+  { demand }: WriteJudgement,
+  policy: Policy,
+  facts: Facts,
+): Refusal | undefined {
+  const left = ruleLeft(source, { rule: facts.rule, encrypted: demand !== undefined }, policy.rules);
+  if (!left) return undefined;
+  const refusal = refusals.copyLeavesRule(left.name);
+  if (left.mode !== 'observe') return refusal;
+  facts.observedReason ??= refusal.reason;
+  return undefined;
+}
+
+/** What is settled for later: judged by its document where it has one, which must have been read. */
+function settle(
+  { request, address, operation, backend, identity, read }: Authenticated,
+  body: ProvenBodyPlan,
+  policy: Policy,
+  facts: Facts,
+): Verdict | Refusal | undefined {
+  if (operation.access !== 'admin' || address.resource === 'service') return undefined;
+  if (settlesEncryption(operation) && read?.kind !== 'document') {
+    if (body.kind !== 'plain' || body.length === 0) return refusals.xmlMalformed();
+    return refuseDocument(request, body.length) ?? { kind: 'read-document', facts, body };
+  }
+  const { rule, refusal, observed } = judgeSettlement(
+    {
+      operation,
+      bucket: address.bucket,
+      key: address.resource === 'object' ? address.key : undefined,
+      partition: backend.partition,
+      strength: identity.strength,
+      rules: policy.rules,
+      mayUse: (bucket) => mayUse(identity.client, bucket),
+    },
+    read?.kind === 'document' ? read.root : undefined,
+  );
+  if (rule !== undefined) facts.rule = rule;
+  if (!observed) return refusal;
+  if (refusal) facts.observedReason = refusal.reason;
+  return undefined;
+}
+
+/** A document that another reader could take for another one, or that is too large to be read. */
+function refuseDocument({ fields }: ParsedRequest, length: number): Refusal | undefined {
+  if (length > MAX_SETTLING_DOCUMENT) return refusals.tooLarge(length, MAX_SETTLING_DOCUMENT);
+  if (fields.has('content-encoding')) return refusals.ambiguous('its document has a Content-Encoding');
+  const charset = /;\s*charset\s*=\s*"?([^";\s]*)/i.exec(fields.get('content-type') ?? '')?.[1];
+  const utf8 = charset === undefined || charset.toLowerCase() === 'utf-8';
+  return utf8 ? undefined : refusals.ambiguous('its document is not in UTF-8');
 }
 
 function isPreserved({ received }: ParsedRequest): boolean {
@@ -290,7 +384,8 @@ function forwardPreserved(
     encryption: order && { algorithm: order.algorithm, keyId: order.keyId },
     demand,
     injected: [],
-    document: undefined,
+    answer: undefined,
+    confirmation: undefined,
     form: undefined,
     ifAnswerUnderKms: kmsAnswerRefusal(operation, identity),
   };
@@ -299,44 +394,6 @@ function forwardPreserved(
 /** What takes the place of a read's answer that turns out to be under KMS. */
 function kmsAnswerRefusal(operation: Operation, { strength }: Identity): Refusal | undefined {
   return operation.access === 'read' ? refuseWeakChannel('aws:kms', strength) : undefined;
-}
-
-/** The copy source as it is sent on: readable by the client, and served by the same backend as the target. */
-function judgeCopySource(
-  { request, address, operation, backend, identity }: Authenticated,
-  policy: Policy,
-): string | undefined | Refusal {
-  if (!operation.copySource) return undefined;
-  const header = request.fields.get('x-amz-copy-source') ?? '';
-  const source = parseCopySource(header);
-  if (!source)
-    return refusals.argumentInvalid(
-      'Invalid copy source object key',
-      'x-amz-copy-source',
-      'x-amz-copy-source',
-    );
-  const sourceBackend = backendFor(policy.backends, { resource: 'bucket', bucket: source.bucket });
-  if (!mayRead(identity.client, source.bucket) || sourceBackend !== backend)
-    return refusals.bucketNotAllowed();
-  if (operation.name === 'CopyObject' && changesNothing(source, request, address)) {
-    return refusals.copyOntoItself();
-  }
-  return formatCopySource(source);
-}
-
-/** Headers each of which makes a copy of an object onto itself a change. */
-const COPY_CHANGES = [
-  'x-amz-storage-class',
-  'x-amz-website-redirect-location',
-  'x-amz-server-side-encryption',
-];
-
-/** A copy onto itself that S3 refuses as it stands: the encryption headers added here would make it a rewrite. */
-function changesNothing(source: CopySource, { fields }: ParsedRequest, address: Address): boolean {
-  if (address.resource !== 'object' || source.versionId !== undefined) return false;
-  if (source.bucket !== address.bucket || source.key !== address.key) return false;
-  const replaces = fields.get('x-amz-metadata-directive')?.toUpperCase() === 'REPLACE';
-  return !replaces && !COPY_CHANGES.some((name) => fields.has(name));
 }
 
 /** What becomes of a write: the headers it is given, if any, and what its answer must state. */
@@ -354,7 +411,9 @@ function judgeWrite(
   facts: Facts,
 ): WriteJudgement | Refusal {
   if (operation.encryption === undefined || address.resource !== 'object') return UNTOUCHED;
-  const requested = requestedEncryption(request.fields);
+  const asks = requestedEncryption(request.fields);
+  // What is preserved cannot be rewritten to the ARN that an alias stands for.
+  const requested = isPreserved(request) ? asks : withKeyArn(asks, backend);
   const asked = refuseAskedKms(requested, identity.strength);
   if (asked) return asked;
   const { bucket, key } = address;
@@ -373,6 +432,7 @@ function judgeWrite(
   });
   if (rule.mode === 'observe') {
     if (verdict.kind === 'refused') facts.observedReason = verdict.refusal.reason;
+    if (verdict.kind === 'ordered') facts.observedInjected = verdict.order.injected;
     return UNTOUCHED;
   }
   switch (verdict.kind) {
@@ -403,12 +463,8 @@ function forward(
   if (!credentials) return { kind: 'no-credentials', facts, backend };
   const { method } = request.received;
   const unsigned = { method, ...destination, headers: rewritten.headers, payloadHash };
-  const headers = sign(unsigned, {
-    credentials,
-    region: backend.region,
-    now: context.now,
-    keys: context.keys,
-  });
+  const signing = { credentials, region: backend.region, now: context.now, keys: context.keys };
+  const headers = sign(unsigned, signing);
   return {
     kind: 'forward',
     facts,
@@ -418,9 +474,30 @@ function forward(
     encryption: edits.order && { algorithm: edits.order.algorithm, keyId: edits.order.keyId },
     demand: edits.demand,
     injected: edits.order?.injected ?? [],
-    // Clients sign for the region they are told here, and that is the gateway's to say: Ceph answers `default`.
-    document: operation.name === 'GetBucketLocation' ? locationDocument(backend.region) : undefined,
+    answer: answerEdit(operation, backend, identity),
+    confirmation:
+      operation.name === 'CompleteMultipartUpload' && edits.demand?.mayBeSilent
+        ? headObject(destination, signing)
+        : undefined,
     form: undefined,
     ifAnswerUnderKms: kmsAnswerRefusal(operation, identity),
+  };
+}
+
+function answerEdit(operation: Operation, { region }: Backend, { client }: Identity): AnswerEdit | undefined {
+  // Clients sign for the region they are told here, and that is the gateway's to say: Ceph answers `default`.
+  if (operation.name === 'GetBucketLocation') return { kind: 'document', text: locationDocument(region) };
+  const buckets = operation.name === 'ListBuckets' ? listedBuckets(client) : undefined;
+  return buckets && { kind: 'bucket-list', buckets };
+}
+
+function headObject(destination: Destination, signing: Parameters<typeof sign>[1]): OutgoingRequest {
+  const object = { ...destination, parameters: [] };
+  const headers = [['host', destination.host]] as const;
+  return {
+    origin: destination.origin,
+    method: 'HEAD',
+    target: requestTarget(object),
+    headers: sign({ method: 'HEAD', ...object, headers, payloadHash: EMPTY_SHA256 }, signing),
   };
 }

@@ -11,6 +11,9 @@ export type AuthenticationScheme =
   | 'post-policy'
   | 'none';
 
+/** What the gateway adds to a write. */
+export type Injection = 'algorithm' | 'key_id' | 'context' | 'bucket_key';
+
 /** What is known of a request, whatever becomes of it. */
 export interface Facts {
   operation: string;
@@ -26,4 +29,6 @@ export interface Facts {
   backend?: string;
   /** What a rule in mode `observe` would have refused. */
   observedReason?: Reason;
+  /** What a rule in mode `observe` would have added. */
+  observedInjected?: readonly Injection[];
 }

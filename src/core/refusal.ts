@@ -191,6 +191,33 @@ export function contextMissingPair(rule: string, key: string): Refusal {
   return accessDenied('context_missing_pair', `encryption rule ${rule} requires the context key ${key}.`);
 }
 
+/** A reason for which encryption settled in a configuration document is turned down, in words. */
+const SETTLEMENT_FLAWS = {
+  encryption_missing: 'names no encryption with a KMS key',
+  encryption_downgrade: 'asks for another encryption',
+  algorithm_not_allowed: 'asks for another encryption',
+  key_missing: 'names no KMS key',
+  key_not_allowed: 'names a KMS key that the rule does not allow',
+  bucket_key_not_allowed: 'asks for another bucket key setting',
+  context_missing_pair: 'cannot carry the pairs of the encryption context',
+  customer_key: 'lets customer-provided keys (SSE-C) in',
+} as const;
+
+/** Encryption that a document asks S3 to apply later. `element` is where it stands; its other faults keep S3's own words. */
+export function settlementNotAllowed(refused: Refusal, rule: string, element: string): Refusal {
+  const flaw = Object.entries(SETTLEMENT_FLAWS).find(([reason]) => reason === refused.reason)?.[1];
+  if (flaw === undefined || refused.status !== 403) return refused;
+  return accessDenied(refused.reason, `encryption rule ${rule} stands against ${element}, which ${flaw}.`);
+}
+
+/** A copy that would take an object out of the reach of the rule it is under. */
+export function copyLeavesRule(rule: string): Refusal {
+  return accessDenied(
+    'encryption_downgrade',
+    `encryption rule ${rule} does not let this object be copied to where no rule encrypts it.`,
+  );
+}
+
 export function noRule(): Refusal {
   return accessDenied('no_rule', 'no encryption rule covers this bucket and key, so writes are refused.');
 }
@@ -515,6 +542,16 @@ export function bucketNotAllowed(): Refusal {
 
 export function operationNotAllowed(operation: string): Refusal {
   return accessDenied('operation_not_allowed', `this client may not use ${operation}.`);
+}
+
+/** A header that changes who may do what, or that overrides a protection: a matter of the bucket's administration. */
+export function headerNeedsAdmin(header: string): Refusal {
+  return accessDenied('operation_not_allowed', `this client may not send ${header} with this value.`);
+}
+
+/** An operation that has S3 write objects by itself, where no rule reaches. */
+export function outputLocationNotAllowed(): Refusal {
+  return accessDenied('operation_not_allowed', 'restores into an output location are not allowed.');
 }
 
 /** Too much at once; SDKs back off on it. */

@@ -91,6 +91,7 @@ export class Exchange {
       reason: refusal?.reason,
       error: error && { code: error.code, message: error.message },
       observedReason: facts.observedReason,
+      observedInjected: facts.observedInjected ?? [],
       injected: sent?.injected ?? [],
       requestedEncryption: sent?.encryption,
       confirmedEncryption: sent?.demand && this.stated,

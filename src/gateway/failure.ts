@@ -24,6 +24,12 @@ export function redirectNotFollowed(): ErrorAnswer {
   return failure(502, 'BackendRedirect', text);
 }
 
+/** An answer that must be read before it is passed on, and cannot be. */
+export function answerNotUnderstood(): ErrorAnswer {
+  const text = 'The storage behind the gateway sent an answer that the gateway cannot read.';
+  return failure(502, 'BadGateway', text);
+}
+
 export function noCredentials(): ErrorAnswer {
   const text = 'The gateway has no credentials for the storage behind it yet. Please try again.';
   return failure(503, 'ServiceUnavailable', text);

@@ -1,15 +1,17 @@
 // THE DATA PATH: receive → decide → send → relay, and then exactly one observation, also when the client has left.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { decide } from '../core/decide.ts';
+import { decide, type ReadBody, type Verdict } from '../core/decide.ts';
 import type { Policy } from '../core/policy/policy.ts';
+import type { Refusal } from '../core/refusal.ts';
 import type { SigningKeys } from '../core/sigv4/signing-key.ts';
 import type { Observer } from '../observe/observe.ts';
 import type { Backends } from './backend.ts';
+import { readDocument } from './document.ts';
 import { Exchange } from './exchange.ts';
 import { internalError, noCredentials } from './failure.ts';
-import { type FormUpload, readForm } from './form.ts';
+import { readForm } from './form.ts';
 import { type ListenerContext, receive } from './receive.ts';
-import { relay } from './relay.ts';
+import { type ReadAhead, relay } from './relay.ts';
 
 /** What handling a request takes, as one configuration has it. */
 export interface Handling {
@@ -58,28 +60,45 @@ async function serve(
   const received = receive(request, listener);
   const context = () => ({ policy, credentials: backends.credentials, now: new Date(), keys });
   let verdict = decide(received, context());
-  let upload: FormUpload | undefined;
-  if (verdict.kind === 'read-form') {
+  let ahead: ReadAhead | undefined;
+  if (verdict.kind === 'read-form' || verdict.kind === 'read-document') {
     exchange.facts = verdict.facts;
     if (mayContinue) response.writeContinue();
-    const read = await readForm(request, verdict.boundary, verdict.length, handling.bodyIdleMs);
+    const read = await readAhead(request, verdict, handling.bodyIdleMs);
     if (!read) return exchange.clientLeft();
     if ('refusal' in read) {
       exchange.refuse(read.refusal);
       return closed(response);
     }
-    upload = read;
-    verdict = decide(received, context(), read.form);
+    ahead = read.ahead;
+    verdict = decide(received, context(), read.body);
   }
   exchange.facts = verdict.facts;
   if (verdict.kind === 'forward') {
-    if (mayContinue && !upload) response.writeContinue();
+    if (mayContinue && !ahead) response.writeContinue();
     const { agent } = backends.of(verdict.backend);
-    return relay(exchange, verdict, agent, handling.bodyIdleMs, upload);
+    return relay(exchange, verdict, agent, handling.bodyIdleMs, ahead);
   }
   if (verdict.kind === 'refused') exchange.refuse(verdict.refusal);
   else exchange.fail(noCredentials(), 'no credentials');
   return closed(response);
+}
+
+/** What a request is judged by besides its head, for the judgement and for the relay; `undefined`: the client has left. */
+async function readAhead(
+  request: IncomingMessage,
+  verdict: Extract<Verdict, { kind: 'read-form' | 'read-document' }>,
+  idleMs: number,
+): Promise<{ readonly body: ReadBody; readonly ahead: ReadAhead } | { refusal: Refusal } | undefined> {
+  if (verdict.kind === 'read-form') {
+    const upload = await readForm(request, verdict.boundary, verdict.length, idleMs);
+    if (!upload || 'refusal' in upload) return upload;
+    return { body: { kind: 'form', form: upload.form }, ahead: { kind: 'form', upload } };
+  }
+  const document = await readDocument(request, verdict.body, idleMs);
+  if (!document || 'refusal' in document) return document;
+  const { root, bytes } = document;
+  return { body: { kind: 'document', root }, ahead: { kind: 'document', bytes } };
 }
 
 function closed(response: ServerResponse): Promise<void> {

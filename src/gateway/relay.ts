@@ -1,15 +1,36 @@
 // Moves the bytes of one exchange: the proven body to the backend, the judged answer back, both with backpressure.
 // Two regimes for errors: before the response head an error is sent, after it the connection is broken.
 import type { Dispatcher } from 'undici';
-import type { ForwardVerdict, JudgedForm } from '../core/decide.ts';
-import { type AnswerHead, judgeAnswer, statedEncryption } from '../core/policy/answer.ts';
-import { isErrorDocument, withMessage } from '../core/s3/error-document.ts';
+import type { AnswerEdit, ForwardVerdict, JudgedForm, OutgoingRequest } from '../core/decide.ts';
+import {
+  type AnswerHead,
+  type AnswerVerdict,
+  confirms,
+  judgeAnswer,
+  statedEncryption,
+} from '../core/policy/answer.ts';
+import type { EncryptionDemand } from '../core/policy/encryption.ts';
+import { matchesAny } from '../core/policy/pattern.ts';
+import { filteredBucketList } from '../core/s3/bucket-list.ts';
+import { isErrorDocument, MAX_ERROR_DOCUMENT, withMessage } from '../core/s3/error-document.ts';
 import { postAnswer } from '../core/s3/post-object.ts';
 import { BodyRefused, ProvenBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
-import { backendFailure, describeFailure, redirectNotFollowed, unconfirmedEncryption } from './failure.ts';
+import {
+  answerNotUnderstood,
+  backendFailure,
+  describeFailure,
+  redirectNotFollowed,
+  unconfirmedEncryption,
+} from './failure.ts';
 import type { FormUpload } from './form.ts';
 import { endResponse, hasUnreadBody } from './respond.ts';
+import { parseXml } from './xml.ts';
+
+/** What has been read of a request before it is sent on. */
+export type ReadAhead =
+  | { readonly kind: 'form'; readonly upload: FormUpload }
+  | { readonly kind: 'document'; readonly bytes: Buffer };
 
 /** Sends a request on and relays its answer. Resolves when nothing more will happen to the exchange. */
 export function relay(
@@ -17,17 +38,20 @@ export function relay(
   verdict: ForwardVerdict,
   agent: Dispatcher,
   bodyIdleMs: number,
-  form?: FormUpload,
+  ahead?: ReadAhead,
 ): Promise<void> {
   return new Promise((resolve) => {
     const { request, response } = exchange;
     exchange.sent = verdict;
+    const document = ahead?.kind === 'document' ? ahead.bytes : undefined;
     const body =
-      verdict.body.kind === 'none' || isEmpty(verdict.body) ? undefined : new ProvenBody(verdict.body, form);
-    const handler = new AnswerHandler(exchange, verdict);
+      document || verdict.body.kind === 'none' || isEmpty(verdict.body)
+        ? undefined
+        : new ProvenBody(verdict.body, ahead?.kind === 'form' ? ahead.upload : undefined);
+    const handler = new AnswerHandler(exchange, verdict, agent);
     // The one end of an exchange: its response is finished, or the client has left.
     response.once('close', () => {
-      exchange.bytesReceived = body?.received ?? 0;
+      exchange.bytesReceived = body?.received ?? document?.length ?? 0;
       if (!response.writableFinished) handler.clientLeft();
       body?.destroy();
       resolve();
@@ -39,7 +63,7 @@ export function relay(
         path: target,
         method: method as Dispatcher.HttpMethod,
         headers: headers.flat(),
-        body: body ?? null,
+        body: body ?? document ?? null,
       },
       handler,
     );
@@ -70,21 +94,35 @@ function watchIdle({ request, response }: Exchange, body: ProvenBody, idleMs: nu
 
 const XML = ['content-type', 'application/xml'] as const;
 
+/** Ten thousand buckets, the most that S3 lists at once, take less. In bytes. */
+const MAX_BUCKET_LIST = 8 * 1024 * 1024;
+/** The answer to CompleteMultipartUpload, white space that keeps the connection alive included. In bytes. */
+const MAX_COMPLETION = 64 * 1024;
+
+/** An answer that is read whole before anything of it is passed on. */
+interface HeldAnswer {
+  readonly chunks: Buffer[];
+  readonly maxBytes: number;
+  size: number;
+  readonly finish: (body: Buffer) => void;
+}
+
 /** Takes the backend's answer from undici. */
 class AnswerHandler implements Dispatcher.DispatchHandler {
   readonly #exchange: Exchange;
   readonly #verdict: ForwardVerdict;
+  readonly #agent: Dispatcher;
   readonly #sentAt = performance.now();
   #controller: Dispatcher.DispatchController | undefined;
   #over = false;
   /** The client has been sent another body than the backend's. */
   #answered = false;
-  /** An error of the backend that is completed before it is passed on. */
-  #error: { readonly head: AnswerHead; readonly chunks: Buffer[] } | undefined;
+  #held: HeldAnswer | undefined;
 
-  constructor(exchange: Exchange, verdict: ForwardVerdict) {
+  constructor(exchange: Exchange, verdict: ForwardVerdict, agent: Dispatcher) {
     this.#exchange = exchange;
     this.#verdict = verdict;
+    this.#agent = agent;
   }
 
   /** The client closed its connection before it had its answer: the backend's is closed too, never reused. */
@@ -109,18 +147,67 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     exchange.backendRequestId = head.headers.find(([name]) => name === 'x-amz-request-id')?.[1];
     exchange.stated = statedEncryption(head);
     const judged = judgeAnswer(head, this.#verdict);
-    if (judged.kind === 'relay') this.#startResponse(status, judged.headers);
+    if (judged.kind === 'relay') this.#startResponse(status, judged);
     else this.#replaceAnswer(controller, judged);
   }
 
-  #startResponse(status: number, headers: readonly (readonly [string, string])[]): void {
-    const { form, document } = this.#verdict;
+  #startResponse(status: number, { headers, encryption }: Extract<AnswerVerdict, { kind: 'relay' }>): void {
+    const { form, answer, confirmation, demand } = this.#verdict;
     const { request } = this.#exchange;
+    const head = { status, headers };
     if (form && status < 300) this.#answerForm(form, headers);
-    else if (document !== undefined && status === 200) this.#answer(status, headers, [XML], document);
-    else if (request.method !== 'HEAD' && isErrorDocument(status, headers)) {
-      this.#error = { head: { status, headers }, chunks: [] };
+    else if (answer && status === 200) this.#editAnswer(answer, head);
+    else if (encryption === 'unstated' && confirmation && demand) {
+      this.#hold(MAX_COMPLETION, (body) => void this.#confirm(confirmation, demand, head, body));
+    } else if (request.method !== 'HEAD' && isErrorDocument(status, headers)) {
+      const completed = (body: Buffer) => Buffer.from(withMessage(body.toString('latin1')), 'latin1');
+      this.#hold(MAX_ERROR_DOCUMENT, (body) => this.#sendWhole(head, completed(body)));
     } else this.#writeHead(status, headers);
+  }
+
+  #hold(maxBytes: number, finish: (body: Buffer) => void): void {
+    this.#held = { chunks: [], maxBytes, size: 0, finish };
+  }
+
+  #editAnswer(edit: AnswerEdit, head: AnswerHead): void {
+    if (edit.kind === 'document') {
+      this.#answer(head.status, head.headers, [XML], edit.text);
+      return;
+    }
+    this.#hold(MAX_BUCKET_LIST, (body) => {
+      const list = filteredBucketList(parseXml(body), (bucket) => matchesAny(edit.buckets, bucket));
+      if (list === undefined) this.#exchange.fail(answerNotUnderstood(), 'a list of buckets that is none');
+      else this.#sendWhole(head, Buffer.from(list));
+    });
+  }
+
+  /**
+   * Asks for the encryption of an object whose upload was completed without a word about it. An answer of 200 may still be
+   * an error: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+   */
+  async #confirm(
+    { origin, target, method, headers }: OutgoingRequest,
+    demand: EncryptionDemand,
+    head: AnswerHead,
+    body: Buffer,
+  ): Promise<void> {
+    const exchange = this.#exchange;
+    if (parseXml(body)?.name === 'Error') return this.#sendWhole(head, body);
+    try {
+      const answer = await this.#agent.request({
+        origin,
+        path: target,
+        method: method as Dispatcher.HttpMethod,
+        headers: headers.flat(),
+      });
+      await answer.body.dump();
+      const object = { status: answer.statusCode, headers: singleHeaders(answer.headers) };
+      exchange.stated = statedEncryption(object);
+      if (confirms(object, demand)) this.#sendWhole(head, body);
+      else this.#unconfirmed();
+    } catch (error) {
+      exchange.fail(backendFailure(error as Error), describeFailure(error as Error));
+    }
   }
 
   /** The answer to PutObject becomes the one that the form asked for. */
@@ -157,7 +244,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   #replaceAnswer(
     controller: Dispatcher.DispatchController,
-    judged: Exclude<ReturnType<typeof judgeAnswer>, { kind: 'relay' }>,
+    judged: Exclude<AnswerVerdict, { kind: 'relay' }>,
   ): void {
     this.#over = true;
     controller.abort(new Error('the answer was replaced'));
@@ -165,16 +252,18 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     if (judged.kind === 'refused') exchange.refuse(judged.refusal);
     else if (judged.kind === 'redirect')
       exchange.fail(redirectNotFollowed(), `redirect to ${judged.location ?? 'nowhere'}`);
-    else {
-      exchange.unconfirmed = true;
-      exchange.fail(unconfirmedEncryption(), 'encryption not confirmed');
-    }
+    else this.#unconfirmed();
+  }
+
+  #unconfirmed(): void {
+    this.#exchange.unconfirmed = true;
+    this.#exchange.fail(unconfirmedEncryption(), 'encryption not confirmed');
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over || this.#answered) return;
-    if (this.#error) {
-      this.#error.chunks.push(chunk);
+    if (this.#held) {
+      this.#keep(this.#held, controller, chunk);
       return;
     }
     const exchange = this.#exchange;
@@ -184,20 +273,33 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     exchange.response.once('drain', () => controller.resume());
   }
 
+  #keep(held: HeldAnswer, controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    held.size += chunk.length;
+    if (held.size <= held.maxBytes) {
+      held.chunks.push(chunk);
+      return;
+    }
+    this.#over = true;
+    controller.abort(new Error('the answer is too large'));
+    this.#exchange.fail(answerNotUnderstood(), `an answer of more than ${held.maxBytes} bytes`);
+  }
+
   /** Trailers of the answer are dropped: RFC 9110 section 6.5.1 lets an intermediary do so, and S3 sends none. */
   onResponseEnd(): void {
     if (this.#over) return;
     this.#over = true;
-    if (this.#error) this.#sendError(this.#error.head, Buffer.concat(this.#error.chunks));
-    endResponse(this.#exchange.request, this.#exchange.response);
+    if (this.#held) this.#held.finish(Buffer.concat(this.#held.chunks));
+    else endResponse(this.#exchange.request, this.#exchange.response);
   }
 
-  #sendError({ status, headers }: AnswerHead, document: Buffer): void {
-    const body = Buffer.from(withMessage(document.toString('latin1')), 'latin1');
+  #sendWhole({ status, headers }: AnswerHead, body: Buffer): void {
+    const exchange = this.#exchange;
+    if (exchange.response.destroyed) return;
     const kept = headers.filter(([name]) => name !== 'content-length');
     this.#writeHead(status, [...kept, ['content-length', String(body.length)]]);
-    this.#exchange.bytesSent = body.length;
-    this.#exchange.response.write(body);
+    exchange.bytesSent = body.length;
+    exchange.response.write(body);
+    endResponse(exchange.request, exchange.response);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -215,6 +317,15 @@ function rawHeaders(controller: Dispatcher.DispatchController): (readonly [strin
   for (let i = 0; i + 1 < raw.length; i += 2)
     headers.push([latin1(raw[i]).toLowerCase(), latin1(raw[i + 1])]);
   return headers;
+}
+
+/** Headers as undici's promise API gives them; what is repeated tells nothing here. */
+function singleHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): (readonly [string, string])[] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, value] as const] : [],
+  );
 }
 
 function latin1(text: Buffer | string | undefined): string {

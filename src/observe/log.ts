@@ -46,6 +46,7 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
  * | `outcome`, `status` | `forwarded`, `refused`, `client_aborted` or `backend_failed`; the HTTP status, 0 for none |
  * | `reason`, `observedReason` | of the refusal; of the refusal that mode `observe` did not make |
  * | `errorCode`, `errorMessage` | of the S3 error that the gateway itself answered with |
+ * | `observedInjected` | what mode `observe` would have added and did not |
  * | `injected` | what the gateway added: `algorithm`, `key_id`, `context`, `bucket_key` |
  * | `requestedAlgorithm`, `requestedKeyId` | the encryption asked of the backend |
  * | `confirmedAlgorithm`, `confirmedKeyId` | the encryption the backend answered with |
@@ -81,9 +82,10 @@ function auditFields(observation: Observation): Record<string, unknown> {
     status: observation.status,
     reason: observation.reason,
     observedReason: observation.observedReason,
+    observedInjected: listed(observation.observedInjected),
     errorCode: error?.code,
     errorMessage: error?.message,
-    injected: observation.injected.length > 0 ? observation.injected : undefined,
+    injected: listed(observation.injected),
     requestedAlgorithm: requestedEncryption?.algorithm,
     requestedKeyId: requestedEncryption?.keyId,
     confirmedAlgorithm: confirmedEncryption?.algorithm,
@@ -98,6 +100,10 @@ function auditFields(observation: Observation): Record<string, unknown> {
     backendFirstByteMs:
       backendFirstByteSeconds === undefined ? undefined : milliseconds(backendFirstByteSeconds),
   };
+}
+
+function listed(items: readonly string[]): readonly string[] | undefined {
+  return items.length > 0 ? items : undefined;
 }
 
 /** To the microsecond; the clock says no more. */

@@ -98,6 +98,11 @@ function createFamilies(registry: Registry) {
     injections: counter('injections_total', 'Encryption settings that the gateway added to writes.', [
       'what',
     ]),
+    observedInjections: counter(
+      'observed_injections_total',
+      'Encryption settings that a rule in mode observe would have added to writes.',
+      ['what'],
+    ),
     signatureVerifications: counter(
       'signature_verifications_total',
       'Verifications of client signatures, by the form of the signature and result (verified, or the reason it failed).',
@@ -149,7 +154,10 @@ function createFamilies(registry: Registry) {
 
 /** Series that exist from the start: a counter that appears at 1 shows no increase, and an alert on it stays silent. */
 function startAtZero(families: Families): void {
-  for (const what of INJECTIONS) families.injections.inc({ what }, 0);
+  for (const what of INJECTIONS) {
+    families.injections.inc({ what }, 0);
+    families.observedInjections.inc({ what }, 0);
+  }
   for (const direction of ['received', 'sent']) families.bodyBytes.inc({ direction }, 0);
   for (const result of ['success', 'failure']) families.configReloads.inc({ result }, 0);
   families.configLastReloadSuccessful.set(1);
@@ -195,8 +203,9 @@ function countObservedRefusal(observation: Observation, families: Families): voi
   });
 }
 
-function countInjections({ injected }: Observation, families: Families): void {
+function countInjections({ injected, observedInjected }: Observation, families: Families): void {
   for (const what of injected) families.injections.inc({ what });
+  for (const what of observedInjected) families.observedInjections.inc({ what });
 }
 
 function countVerification({ scheme, verification }: Observation, families: Families): void {

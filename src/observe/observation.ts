@@ -1,11 +1,9 @@
 // What is known of one request once it is over: the single source of its metrics and its audit line.
 // Knows the closed label sets; must not know sockets, and holds no secret, signature, context value or SSE-C key.
-import type { AuthenticationScheme } from '../core/facts.ts';
-import type { Injection } from '../core/policy/encryption.ts';
+import type { AuthenticationScheme, Injection } from '../core/facts.ts';
 import type { Reason } from '../core/refusal.ts';
 
-export type { AuthenticationScheme } from '../core/facts.ts';
-export type { Injection } from '../core/policy/encryption.ts';
+export type { AuthenticationScheme, Injection } from '../core/facts.ts';
 
 /** How a request ended. `backend_failed` covers every fault between gateway and backend. */
 export type OutcomeKind = 'forwarded' | 'refused' | 'client_aborted' | 'backend_failed';
@@ -37,6 +35,8 @@ export interface Observation {
   readonly error: { readonly code: string; readonly message: string } | undefined;
   /** Refusal that mode `observe` would have made. */
   readonly observedReason: Reason | undefined;
+  /** What a rule in mode `observe` would have added. */
+  readonly observedInjected: readonly Injection[];
   readonly injected: readonly Injection[];
   /** Algorithm and key ID that were asked of the backend, and what it answered, on writes that carry them. */
   readonly requestedEncryption: EncryptionSummary | undefined;
@@ -74,6 +74,7 @@ export const NOTHING_KNOWN: Omit<Observation, 'requestId' | 'listener' | 'outcom
   reason: undefined,
   error: undefined,
   observedReason: undefined,
+  observedInjected: [],
   injected: [],
   requestedEncryption: undefined,
   confirmedEncryption: undefined,

@@ -55,6 +55,7 @@ backends:
     buckets: ["lab-*"]
     credentials: { provider: static, accessKeyId: CEPH, secretAccessKey: "\${CEPH_SECRET}" }
     trailers: false
+    keyAliases: { alias/lab: testkey-1 }
   - name: primary
     endpoint: https://s3.eu-central-1.amazonaws.com
     region: eu-central-1
@@ -149,6 +150,7 @@ describe('a sound configuration', () => {
       addressing: 'path',
       buckets: ['lab-*'],
       trailers: false,
+      keyAliases: new Map([['alias/lab', 'testkey-1']]),
       ca: undefined,
       credentials: {
         provider: 'static',
@@ -590,6 +592,21 @@ const FAULTY: readonly (readonly [title: string, text: string, ...faults: string
     'a key of another partition',
     `${LISTENER}${AWS}encryption:\n  - name: r\n    keyId: ${KEY.replace('arn:aws:', 'arn:aws-cn:')}`,
     '5:5 encryption[0].keyId: is a key of aws-cn eu-central-1, but the backend aws serves these buckets in aws eu-central-1',
+  ],
+  [
+    'an alias that stands for another alias at AWS',
+    `${LISTENER}backends:\n  - name: aws\n    endpoint: https://s3.eu-central-1.amazonaws.com\n    region: eu-central-1\n    keyAliases: { alias/mine: alias/other }`,
+    '6:19 backends[0].keyAliases["alias/mine"]: must be a full key ARN of aws eu-central-1, where the backend is',
+  ],
+  [
+    'an alias that stands for a key of another region at AWS',
+    `${LISTENER}backends:\n  - name: aws\n    endpoint: https://s3.eu-central-1.amazonaws.com\n    region: eu-central-1\n    keyAliases: { alias/mine: ${KEY.replace('eu-central-1', 'us-east-1')} }`,
+    '6:19 backends[0].keyAliases["alias/mine"]: must be a full key ARN of aws eu-central-1, where the backend is',
+  ],
+  [
+    'an alias that is a key ARN',
+    `${LISTENER}backends:\n  - name: aws\n    endpoint: https://s3.eu-central-1.amazonaws.com\n    region: eu-central-1\n    keyAliases: { "${KEY}": ${KEY} }`,
+    `6:19 backends[0].keyAliases["${KEY}"]: is not an alias or a bare key ID`,
   ],
   [
     'an allowed alias for AWS',

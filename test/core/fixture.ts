@@ -41,6 +41,7 @@ export const BACKEND: Backend = {
   addressing: 'path',
   buckets: ['*'],
   trailers: true,
+  keyAliases: new Map(),
 };
 
 export const BACKEND_CREDENTIALS = {

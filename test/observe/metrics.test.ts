@@ -90,6 +90,14 @@ describe('metrics of refusals', () => {
     assert.deepEqual(await series(metrics, 'refusals_total'), []);
   });
 
+  it('counts what mode observe would have added apart from what was added', async () => {
+    const metrics = createMetrics(OPTIONS);
+    metrics.record(injectedWrite({ injected: [], observedInjected: ['algorithm', 'key_id'] }));
+    const counted = (await series(metrics, 'observed_injections_total')).filter((one) => one.endsWith(' 1'));
+    assert.deepEqual(counted, ['what=algorithm → 1', 'what=key_id → 1']);
+    assert.ok((await series(metrics, 'injections_total')).every((one) => one.endsWith(' 0')));
+  });
+
   it('counts encryption that was not confirmed', async () => {
     const metrics = createMetrics(OPTIONS);
     metrics.record(injectedWrite({ confirmedEncryption: undefined, unconfirmed: true }));
@@ -155,6 +163,7 @@ describe('metrics of the process', () => {
       'config_reloads_total',
       'injections_total',
       'log_lines_lost_total',
+      'observed_injections_total',
       'observed_refusals_total',
       'refusals_total',
       'request_duration_seconds',

@@ -21,17 +21,42 @@ export function authorize(
   operation: Operation,
   address: Address,
 ): Refusal | undefined {
-  const { buckets, access } = client ?? UNSIGNED;
-  // A listing of all buckets would name those of others.
-  const bucketAllowed =
-    address.resource === 'service' ? buckets.includes('*') : matchesAny(buckets, address.bucket);
-  if (!bucketAllowed) return refusals.bucketNotAllowed();
+  const { access } = client ?? UNSIGNED;
+  if (address.resource !== 'service' && !mayUse(client, address.bucket)) return refusals.bucketNotAllowed();
   return RIGHTS[access].includes(operation.access) ? undefined : refusals.operationNotAllowed(operation.name);
 }
 
-/** Whether the client may read objects of the bucket that a copy reads from. */
-export function mayRead(client: Client | undefined, bucket: string): boolean {
+/** Canned ACLs that give nobody a right whom the bucket's owner does not know. */
+const HARMLESS_ACLS = new Set(['private', 'bucket-owner-read', 'bucket-owner-full-control']);
+
+/**
+ * S3 would carry these out with the gateway's own rights: who else may read or write an object, and what overrides a
+ * protection of it, is for an `admin` to say.
+ */
+export function authorizeHeaders(
+  client: Client | undefined,
+  fields: ReadonlyMap<string, string>,
+): Refusal | undefined {
+  if ((client ?? UNSIGNED).access === 'admin') return undefined;
+  for (const [name, value] of fields) {
+    const acl = name === 'x-amz-acl' && !HARMLESS_ACLS.has(value);
+    const bypass = name === 'x-amz-bypass-governance-retention' && value.toLowerCase() !== 'false';
+    if (acl || bypass || name === 'x-amz-mfa' || name.startsWith('x-amz-grant-')) {
+      return refusals.headerNeedsAdmin(name);
+    }
+  }
+  return undefined;
+}
+
+/** Whether the bucket is one of the client's: the one a request addresses, a copy reads from or a report goes to. */
+export function mayUse(client: Client | undefined, bucket: string): boolean {
   return matchesAny((client ?? UNSIGNED).buckets, bucket);
+}
+
+/** The buckets that a listing may name; `undefined` where it may name all. */
+export function listedBuckets(client: Client | undefined): readonly string[] | undefined {
+  const { buckets } = client ?? UNSIGNED;
+  return buckets.includes('*') ? undefined : buckets;
 }
 
 /** The first backend whose buckets match; the first of all for what addresses no bucket. */

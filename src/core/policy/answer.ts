@@ -18,7 +18,12 @@ export interface StatedEncryption {
 }
 
 export type AnswerVerdict =
-  | { readonly kind: 'relay'; readonly headers: readonly (readonly [string, string])[] }
+  | {
+      readonly kind: 'relay';
+      readonly headers: readonly (readonly [string, string])[];
+      /** `unstated`: a write whose answer may be silent, and is. */
+      readonly encryption: 'unstated' | undefined;
+    }
   /** Under KMS, and the client's channel is too weak for that. */
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The write was accepted, but not under the encryption asked for. */
@@ -40,9 +45,14 @@ export function judgeAnswer(
   if (head.status >= 300 && head.status < 400 && head.status !== 304) {
     return { kind: 'redirect', location: headerOf(head, 'location') };
   }
-  if (head.status < 300 && sent.demand && !confirms(stated, sent.demand))
-    return { kind: 'unconfirmed', stated };
-  return { kind: 'relay', headers: endToEndHeaders(head) };
+  const written = head.status < 300 ? sent.demand : undefined;
+  const unstated = written?.mayBeSilent && stated.algorithm === undefined;
+  if (written && !unstated && !confirms(head, written)) return { kind: 'unconfirmed', stated };
+  return {
+    kind: 'relay',
+    headers: endToEndHeaders(head),
+    encryption: unstated ? 'unstated' : undefined,
+  };
 }
 
 /** What the answer says of the encryption in force. */
@@ -52,11 +62,10 @@ export function statedEncryption(head: AnswerHead): StatedEncryption {
 
 const MINIO_PREFIX = 'arn:aws:kms:';
 
-/** S3 and Ceph state a key as it was sent; MinIO, whose keys have plain names, puts `arn:aws:kms:` in front. */
-function confirms(stated: StatedEncryption, demand: EncryptionDemand): boolean {
-  const { algorithm, keyId } = stated;
-  if (algorithm === undefined && demand.mayBeSilent) return true;
-  if (algorithm !== demand.algorithm || keyId === undefined) return false;
+/** Whether a successful answer states the encryption that is demanded. S3 and Ceph state a key as it was sent; MinIO, whose keys have plain names, puts `arn:aws:kms:` in front. */
+export function confirms(head: AnswerHead, demand: EncryptionDemand): boolean {
+  const { algorithm, keyId } = statedEncryption(head);
+  if (head.status >= 300 || algorithm !== demand.algorithm || keyId === undefined) return false;
   const bare = keyId.startsWith(MINIO_PREFIX) && keyId.split(':').length === 4;
   const names = bare ? [keyId, keyId.slice(MINIO_PREFIX.length)] : [keyId];
   return names.some((name) => demand.keyIds.some((wanted) => matchesKeyId(wanted, name)));

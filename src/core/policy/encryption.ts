@@ -1,5 +1,6 @@
 // The judgement on encryption: rule × operation × what the client asked for → verdict. The rules this project exists for
 // stand here, each in one function. Must not know headers' wire order, bodies or signatures.
+import type { Injection } from '../facts.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
 import {
@@ -12,10 +13,7 @@ import {
 import type { Operation } from '../s3/operation.ts';
 import { type RequestedEncryption, SSE, SSE_FAMILY, usesKms } from '../s3/sse.ts';
 import { matchesKeyId, matchesPattern } from './pattern.ts';
-import type { EncryptionRule } from './policy.ts';
-
-/** What the gateway adds to a write. */
-export type Injection = 'algorithm' | 'key_id' | 'context' | 'bucket_key';
+import type { Backend, EncryptionRule } from './policy.ts';
 
 /** The encryption a write goes out with. */
 export interface EncryptionOrder {
@@ -109,6 +107,13 @@ export function refuseAskedKms(
   strength: ChannelStrength,
 ): Refusal | undefined {
   return usesKms(requested.algorithm) ? refuseWeakChannel(requested.algorithm ?? '', strength) : undefined;
+}
+
+/** An alias or a bare key ID becomes the ARN that the operator's table has for it, and no other table is asked. */
+export function withKeyArn(requested: RequestedEncryption, backend: Backend): RequestedEncryption {
+  const { keyId } = requested;
+  const arn = keyId === undefined ? undefined : backend.keyAliases.get(keyId);
+  return arn === undefined ? requested : { ...requested, keyId: arn };
 }
 
 /** The whole judgement on a write under its rule. Mode `observe` is judged like `inject`: what is made of it is the caller's. */

@@ -61,6 +61,8 @@ export interface Backend {
   readonly buckets: readonly BucketPattern[];
   /** Whether it understands `STREAMING-UNSIGNED-PAYLOAD-TRAILER`; if not, such bodies are decoded here. */
   readonly trailers: boolean;
+  /** Aliases and bare IDs of KMS keys that clients may write, each with the full ARN that is sent in their place. */
+  readonly keyAliases: ReadonlyMap<string, string>;
 }
 
 /** Everything the judgement on a request depends on besides the request itself. */

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { authorize, backendFor, mayRead } from '../../../src/core/policy/access.ts';
+import {
+  authorize,
+  authorizeHeaders,
+  backendFor,
+  listedBuckets,
+  mayUse,
+} from '../../../src/core/policy/access.ts';
 import type { Access } from '../../../src/core/policy/policy.ts';
 import type { Address } from '../../../src/core/s3/address.ts';
 import { operationNamed } from '../../../src/core/s3/operation.ts';
@@ -55,12 +61,14 @@ describe('where a client may do it', () => {
     test(`${bucket} is ${allowed ? 'open' : 'closed'} to a client of billing-* and shared`, () => {
       const reason = authorize(client, operationNamed('GetObject'), object(bucket))?.reason;
       assert.equal(reason, allowed ? undefined : 'bucket_not_allowed');
-      assert.equal(mayRead(client, bucket), allowed);
+      assert.equal(mayUse(client, bucket), allowed);
     });
   }
-  test('a list of all buckets is for clients of all buckets', () => {
-    assert.equal(authorize(client, operationNamed('ListBuckets'), SERVICE)?.reason, 'bucket_not_allowed');
-    assert.equal(authorize(CLIENT, operationNamed('ListBuckets'), SERVICE), undefined);
+  test('a list of buckets is for every client, and names its own alone', () => {
+    assert.equal(authorize(client, operationNamed('ListBuckets'), SERVICE), undefined);
+    assert.deepEqual(listedBuckets(client), ['billing-*', 'shared']);
+    assert.equal(listedBuckets(CLIENT), undefined);
+    assert.equal(listedBuckets(undefined), undefined);
   });
   test('a client of no bucket may do nothing', () => {
     const none = { ...CLIENT, buckets: [] };
@@ -69,6 +77,36 @@ describe('where a client may do it', () => {
       'bucket_not_allowed',
     );
   });
+});
+
+describe('headers that need an admin', () => {
+  const TABLE: readonly (readonly [name: string, value: string, allowed: boolean])[] = [
+    ['x-amz-acl', 'private', true],
+    ['x-amz-acl', 'bucket-owner-full-control', true],
+    ['x-amz-acl', 'bucket-owner-read', true],
+    ['x-amz-acl', 'public-read', false],
+    ['x-amz-acl', 'Private', false],
+    ['x-amz-acl', '', false],
+    ['x-amz-grant-read', 'uri="http://acs.amazonaws.com/groups/global/AllUsers"', false],
+    ['x-amz-grant-full-control', 'id="1"', false],
+    ['x-amz-bypass-governance-retention', 'true', false],
+    ['x-amz-bypass-governance-retention', 'TRUE', false],
+    ['x-amz-bypass-governance-retention', '', false],
+    ['x-amz-bypass-governance-retention', 'false', true],
+    ['x-amz-mfa', 'serial 123456', false],
+    ['x-amz-meta-acl', 'public-read', true],
+    ['x-amz-storage-class', 'GLACIER', true],
+  ];
+  for (const [name, value, allowed] of TABLE) {
+    test(`${name}: ${value} is ${allowed ? 'for every writer' : 'for an admin alone'}`, () => {
+      const fields = new Map([[name, value]]);
+      for (const client of [undefined, { ...CLIENT, access: 'read-write' as const }]) {
+        const refusal = authorizeHeaders(client, fields);
+        assert.equal(refusal?.reason, allowed ? undefined : 'operation_not_allowed');
+      }
+      assert.equal(authorizeHeaders(CLIENT, fields), undefined);
+    });
+  }
 });
 
 describe('which backend serves a bucket', () => {

@@ -59,7 +59,8 @@ describe('judgeAnswer', () => {
 
   test('silence confirms only where a backend may be silent, and a wrong word nowhere', () => {
     assert.equal(judgeAnswer(answer(200), inherited([ARN], false)).kind, 'unconfirmed');
-    assert.equal(judgeAnswer(answer(200), inherited([ARN], true)).kind, 'relay');
+    const silent = judgeAnswer(answer(200), inherited([ARN], true));
+    assert.deepEqual(silent, { kind: 'relay', headers: [], encryption: 'unstated' });
     assert.equal(judgeAnswer(answer(200, [SSE, 'AES256']), inherited([ARN], true)).kind, 'unconfirmed');
   });
 
@@ -105,6 +106,7 @@ describe('judgeAnswer', () => {
         ['vary', 'a'],
         ['vary', 'b'],
       ],
+      encryption: undefined,
     });
   });
 });

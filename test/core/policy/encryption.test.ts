@@ -1,6 +1,7 @@
 // Rule × request → verdict, with S3's own code and text where S3 has them.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { type Channel, decide } from '../../../src/core/index.ts';
 import {
   type ChannelStrength,
   encryptionHeaders,
@@ -15,7 +16,16 @@ import { formatEncryptionContext, parseEncryptionContext } from '../../../src/co
 import { operationNamed } from '../../../src/core/s3/operation.ts';
 import { OPERATIONS } from '../../../src/core/s3/operation-table.ts';
 import { requestedEncryption, SSE } from '../../../src/core/s3/sse.ts';
-import { FOREIGN_KEY_ARN, KEY_ARN, OTHER_KEY_ARN, rule } from '../fixture.ts';
+import {
+  BACKEND,
+  context as decisionContext,
+  FOREIGN_KEY_ARN,
+  KEY_ARN,
+  OTHER_KEY_ARN,
+  rule,
+  TLS,
+  unsignedRequest,
+} from '../fixture.ts';
 
 const ARN = 'arn:aws:s3:::bucket/a b/é';
 const STRONG: ChannelStrength = { secure: true, weakSignature: false, authorization: undefined };
@@ -588,5 +598,82 @@ describe('the headers of an order', () => {
   });
   test('are three where there is no bucket key to speak of', () => {
     assert.equal(encryptionHeaders({ ...order, bucketKey: undefined }).length, 3);
+  });
+});
+
+describe('an alias or a bare key ID', () => {
+  const backend = { ...BACKEND, keyAliases: new Map([['alias/ledger', KEY_ARN]]) };
+  const headers = (keyId: string) => ({
+    'content-length': '5',
+    'x-amz-server-side-encryption': 'aws:kms',
+    'x-amz-server-side-encryption-aws-kms-key-id': keyId,
+  });
+  const put = (keyId: string) => unsignedRequest('PUT', '/bucket/key', headers(keyId));
+  const KEY_ID = 'x-amz-server-side-encryption-aws-kms-key-id';
+
+  for (const mode of ['inject', 'require'] as const) {
+    test(`goes out as the ARN that the backend's table has for it, under ${mode}`, () => {
+      const verdict = decide(
+        put('alias/ledger'),
+        decisionContext({ rules: [rule({ mode })], backends: [backend] }),
+      );
+      assert.ok(verdict.kind === 'forward');
+      const sent = verdict.outgoing.headers.filter(([name]) => name === KEY_ID);
+      assert.deepEqual(sent, [[KEY_ID, KEY_ARN]]);
+      assert.deepEqual(verdict.demand?.keyIds, [KEY_ARN]);
+    });
+  }
+
+  for (const keyId of [
+    'alias/other',
+    'alias/Ledger',
+    'alias/ledger ',
+    '1234abcd-12ab-34cd-56ef-1234567890ab',
+  ]) {
+    test(`that is not in the table stays what it is: ${keyId}`, () => {
+      const verdict = decide(put(keyId), decisionContext({ backends: [{ ...backend }] }));
+      const known = keyId.trim() === 'alias/ledger';
+      assert.equal(
+        verdict.kind === 'refused' ? verdict.refusal.reason : 'sent',
+        known ? 'sent' : 'key_not_allowed',
+      );
+    });
+  }
+
+  test('is judged by what it stands for', () => {
+    const rules = [rule({ keyId: OTHER_KEY_ARN })];
+    const verdict = decide(put('alias/ledger'), decisionContext({ rules, backends: [backend] }));
+    assert.equal(verdict.kind === 'refused' ? verdict.refusal.reason : 'sent', 'key_not_allowed');
+  });
+
+  test('is not rewritten under a preserved signature, and so not allowed', () => {
+    const channel: Channel = { ...TLS, signing: 'preserve' };
+    const authorization = 'AWS4-HMAC-SHA256 is not verified here';
+    const request = unsignedRequest(
+      'PUT',
+      '/bucket/key',
+      { ...headers('alias/ledger'), authorization },
+      channel,
+    );
+    const verdict = decide(request, decisionContext({ backends: [backend] }));
+    assert.equal(verdict.kind === 'refused' ? verdict.refusal.reason : 'sent', 'key_not_allowed');
+  });
+});
+
+describe('what a rule in mode observe would have done', () => {
+  const observed = (headers: Readonly<Record<string, string>>) =>
+    decide(
+      unsignedRequest('PUT', '/bucket/key', { 'content-length': '5', ...headers }),
+      decisionContext({ rules: [rule({ mode: 'observe' })] }),
+    ).facts;
+  test('is what it would have added', () => {
+    const facts = observed({});
+    assert.equal(facts.observedReason, undefined);
+    assert.deepEqual(facts.observedInjected, ['algorithm', 'key_id', 'bucket_key', 'context']);
+  });
+  test('or what it would have refused', () => {
+    const facts = observed({ 'x-amz-server-side-encryption': 'AES256' });
+    assert.equal(facts.observedReason, 'encryption_downgrade');
+    assert.equal(facts.observedInjected, undefined);
   });
 });

@@ -381,7 +381,6 @@ describe('the right an operation takes', () => {
       'PutBucketLifecycleConfiguration',
       'PutBucketNotificationConfiguration',
       'UpdateObjectEncryption',
-      'RenameObject',
       'RestoreObject',
       'PutObjectLockConfiguration',
       'PutBucketVersioning',
@@ -400,6 +399,8 @@ describe('the right an operation takes', () => {
       'DeleteObjects',
       'PutObjectTagging',
     ],
+    // Credentials that lead past the gateway; moves that keep an encryption nobody has seen; other endpoints.
+    never: ['CreateSession', 'RenameObject', 'ListDirectoryBuckets', 'WriteGetObjectResponse'],
     read: [
       'GetObject',
       'HeadObject',
