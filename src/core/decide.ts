@@ -13,10 +13,11 @@ import {
   judgeEncryption,
   refuseAskedKms,
   refuseMisplacedHeaders,
+  refuseUnusableKey,
   refuseWeakChannel,
   ruleFor,
 } from './policy/encryption.ts';
-import type { Backend, Policy, SigningCredentials } from './policy/policy.ts';
+import type { Backend, KeyUsage, Policy, SigningCredentials } from './policy/policy.ts';
 import {
   destinationOf,
   originOf,
@@ -45,6 +46,8 @@ export interface DecisionContext {
   readonly policy: Policy;
   /** Credentials for a backend as of now; `undefined` while there are none. */
   readonly credentials: (backend: Backend) => SigningCredentials | undefined;
+  /** Keys that the KMS of a backend says can never encrypt objects, by ID; absent where none is asked. */
+  readonly unusableKeys?: (backend: Backend) => ReadonlyMap<string, KeyUsage>;
   readonly now: Date;
   readonly keys: SigningKeys;
 }
@@ -245,7 +248,7 @@ function judgeAuthenticated(
   if (misplaced) return misplaced;
   const copySource = judgeCopySource(authenticated, context.policy);
   if (copySource !== undefined && typeof copySource !== 'string') return copySource;
-  const encryption = judgeWrite(authenticated, context.policy, facts);
+  const encryption = judgeWrite(authenticated, context, facts);
   if ('reason' in encryption) return encryption;
   if (isPreserved(request)) return forwardPreserved(authenticated, facts, encryption);
   const planned = planBody(request, operation, identity.mode, backend, identity.chunks);
@@ -350,7 +353,7 @@ const UNTOUCHED: WriteJudgement = { order: undefined, demand: undefined };
 /** What the rules make of a write. */
 function judgeWrite(
   { request, address, operation, backend, identity }: Authenticated,
-  policy: Policy,
+  { policy, unusableKeys }: DecisionContext,
   facts: Facts,
 ): WriteJudgement | Refusal {
   if (operation.encryption === undefined || address.resource !== 'object') return UNTOUCHED;
@@ -362,7 +365,7 @@ function judgeWrite(
   if (!rule) return refusals.noRule();
   facts.rule = rule.name;
   const judge = isPreserved(request) ? judgeCompliance : judgeEncryption;
-  const verdict = judge(rule, {
+  const judged = judge(rule, {
     operation,
     bucket,
     key,
@@ -371,6 +374,7 @@ function judgeWrite(
     strength: identity.strength,
     contextBytes: policy.limits.contextBytes,
   });
+  const verdict = refuseUnusableKey(judged, unusableKeys?.(backend));
   if (rule.mode === 'observe') {
     if (verdict.kind === 'refused') facts.observedReason = verdict.refusal.reason;
     return UNTOUCHED;

@@ -12,7 +12,7 @@ import {
 import type { Operation } from '../s3/operation.ts';
 import { type RequestedEncryption, SSE, SSE_FAMILY, usesKms } from '../s3/sse.ts';
 import { matchesKeyId, matchesPattern } from './pattern.ts';
-import type { EncryptionRule } from './policy.ts';
+import type { EncryptionRule, KeyUsage } from './policy.ts';
 
 /** What the gateway adds to a write. */
 export type Injection = 'algorithm' | 'key_id' | 'context' | 'bucket_key';
@@ -205,6 +205,21 @@ function orderKms(rule: EncryptionRule, write: EncryptionCase): EncryptionVerdic
     kind: 'ordered',
     order: { algorithm: rule.algorithm, keyId, bucketKey, context: context.header, injected },
   };
+}
+
+/**
+ * S3 encrypts under symmetric encryption keys alone, and what a key is for never changes. Whether it is enabled, or there at
+ * all, may change at any moment: that is left to S3.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+ */
+export function refuseUnusableKey(
+  verdict: EncryptionVerdict,
+  unusable: ReadonlyMap<string, KeyUsage> | undefined,
+): EncryptionVerdict {
+  if (verdict.kind !== 'ordered') return verdict;
+  const { keyId } = verdict.order;
+  const usage = unusable?.get(keyId);
+  return usage === undefined ? verdict : refused(refusals.keyNotUsable(keyId, usage));
 }
 
 function judgeAlgorithm(
