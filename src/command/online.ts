@@ -45,7 +45,7 @@ export async function checkOnline(loaded: Loaded): Promise<OnlineResult> {
   const placed = (severity: Finding['severity']): Fault[] =>
     findings
       .filter((finding) => finding.severity === severity)
-      .map(({ path, message, remedy }) => faultAt(path, message, remedy));
+      .map(({ path, message, remedy }) => faultAt(path, oneLine(message), remedy));
   const faults = placed('fault').sort(byPlace);
   const warnings = [...loaded.warnings, ...placed('warning')].sort(byPlace);
   const tried = {
@@ -54,6 +54,11 @@ export async function checkOnline(loaded: Loaded): Promise<OnlineResult> {
   };
   if (faults.length > 0) return { result: { kind: 'faulty', faults, warnings }, tried };
   return { result: { ...loaded, warnings }, tried };
+}
+
+/** What others said stands on a line of ours: none of its line breaks and other control characters, and one full stop. */
+function oneLine(message: string): string {
+  return message.replace(/[\s\p{Cc}]+/gu, ' ').replace(/\.$/, '');
 }
 
 interface Try {

@@ -147,7 +147,8 @@ function unclear(status: number, code: string | undefined, message: string | und
   if (code === undefined) {
     return fault('endpoint', `answers ${status}, but not as an S3 server does`, 'Correct the endpoint.');
   }
-  if (status >= 500) return fault('endpoint', `answers ${what}`, 'Try again, or look at the backend.');
+  if (status >= 500 && status !== 501)
+    return fault('endpoint', `answers ${what}`, 'Try again, or look at the backend.');
   if (status === 401 || status === 403) {
     return fault('credentials', `the backend refuses them: ${what}`, 'Correct them.');
   }
@@ -167,6 +168,9 @@ const SILENT = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT', 'EHOSTUNREACH', 
 
 /** What a request that got no answer says of the configuration. */
 function connectionFinding(error: Error, { hostname, port, protocol, ca }: BackendConfiguration): Finding {
+  if (error.name === 'TimeoutError') {
+    return fault('endpoint', 'took the request and did not answer in time', 'Look at the backend.');
+  }
   const { code = '' } = error as NodeJS.ErrnoException;
   if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') {
     return fault('endpoint', `has no address: ${hostname} is not known to the name server`, 'Correct it.');
@@ -188,10 +192,9 @@ function connectionFinding(error: Error, { hostname, port, protocol, ca }: Backe
   if (code.startsWith('CERT_')) {
     return fault('endpoint', `the certificate of the backend is not valid: ${error.message}`, 'Renew it.');
   }
-  if (error.name === 'TimeoutError') {
-    return fault('endpoint', 'took the request and did not answer in time', 'Look at the backend.');
-  }
   const other = protocol === 'https' ? 'http' : 'https';
   const remedy = `Write ${other}:// if that is what it speaks.`;
-  return fault('endpoint', `broke off the request: ${describeFailure(error)}`, remedy);
+  // What OpenSSL says runs over several lines; its code says as much.
+  const what = code.startsWith('ERR_SSL_') ? code : describeFailure(error);
+  return fault('endpoint', `broke off the request: ${what}`, remedy);
 }
