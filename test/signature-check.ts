@@ -46,7 +46,7 @@ export async function checkSignature(
       method: request.method ?? '',
       protocol: 'http:',
       hostname: 'server',
-      path: decodeURIComponent(url.pathname),
+      path: url.pathname,
       query: Object.fromEntries(url.searchParams),
       headers: Object.fromEntries(names.map((name) => [name, headers[name] ?? ''])),
       body,

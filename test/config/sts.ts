@@ -1,6 +1,7 @@
 // An STS for tests, over real sockets: AssumeRole for those who sign with what it knows, AssumeRoleWithWebIdentity for a token.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { bodyOf, checkSignature, type KnownCredentials } from '../signature-check.ts';
 
 /** Credentials as it hands them out. */
@@ -17,6 +18,8 @@ export interface TestSts {
   webIdentityToken: string | undefined;
   /** How long what it issues is good for, in milliseconds. */
   lifetime: number;
+  /** How long it thinks before it answers, in milliseconds. */
+  delay: number;
   /** How it answers: `silent` takes requests and says nothing. */
   mood: 'well' | 'silent' | 'failing';
   /** Requests so far, whatever became of them. */
@@ -36,6 +39,7 @@ export async function startSts(known: readonly KnownCredentials[]): Promise<Test
     known,
     webIdentityToken: undefined,
     lifetime: 3_600_000,
+    delay: 0,
     mood: 'well',
     received: 0,
     granted: [],
@@ -52,6 +56,7 @@ export async function startSts(known: readonly KnownCredentials[]): Promise<Test
 async function answer(sts: TestSts, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await bodyOf(request);
   sts.received += 1;
+  await sleep(sts.delay);
   if (sts.mood === 'silent') return;
   if (sts.mood === 'failing')
     return refuse(response, 403, 'AccessDenied', 'Not authorized to perform sts:AssumeRole');
