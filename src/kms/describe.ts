@@ -20,24 +20,38 @@ export async function describeKeys(
   signal?: AbortSignal,
 ): Promise<KeyStates> {
   const all = [...keyIds];
-  if (credentials === undefined) return new Map(all.map((keyId) => [keyId, WITHOUT_CREDENTIALS]));
+  const each = (state: KeyState): KeyStates => new Map(all.map((keyId) => [keyId, state]));
+  if (credentials === undefined) return each(WITHOUT_CREDENTIALS);
+  try {
+    return await ask(clientOptions(backend, credentials), all, backend.region, signal);
+  } catch (error) {
+    return each(stateOfFailure(error));
+  }
+}
+
+async function ask(
+  options: ClientOptions,
+  keyIds: readonly string[],
+  region: string,
+  signal: AbortSignal | undefined,
+): Promise<KeyStates> {
   // The SDK is heavy, and a backend without `kms` does without it: it is loaded on first use.
   const { KMSClient, DescribeKeyCommand } = await import('@aws-sdk/client-kms');
   // One client for one round: it would keep the credentials that it was first given.
-  const client = new KMSClient(clientOptions(backend, credentials));
+  const client = new KMSClient(options);
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const abortSignal = signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
   const describe = async (keyId: string): Promise<readonly [string, KeyState]> => {
     try {
       const { KeyMetadata } = await client.send(new DescribeKeyCommand({ KeyId: keyId }), { abortSignal });
       if (KeyMetadata?.Arn === undefined) throw new Error('its answer is not that of a KMS');
-      return [keyId, stateOfKey(KeyMetadata, backend.region)];
+      return [keyId, stateOfKey(KeyMetadata, region)];
     } catch (error) {
       return [keyId, stateOfFailure(error)];
     }
   };
   try {
-    return new Map(await Promise.all(all.map(describe)));
+    return new Map(await Promise.all(keyIds.map(describe)));
   } finally {
     client.destroy();
   }
