@@ -41,11 +41,15 @@ function stopSignal(): Promise<void> {
   });
 }
 
-async function check(options: { config: string; json?: true }): Promise<number> {
+async function check(options: { config: string; json?: true; online?: true }): Promise<number> {
   const { loadConfiguration } = await import('./config/load.ts');
   const { checkJson, checkReport } = await import('./command/check.ts');
-  const result = loadConfiguration(options.config, process.env);
-  process.stdout.write(options.json ? checkJson(result) : checkReport(result));
+  const loaded = loadConfiguration(options.config, process.env);
+  const { result, tried } =
+    options.online && loaded.kind === 'loaded'
+      ? await (await import('./command/online.ts')).checkOnline(loaded)
+      : { result: loaded, tried: undefined };
+  process.stdout.write(options.json ? checkJson(result, tried) : checkReport(result, tried));
   return result.kind === 'faulty' ? FAILED : OK;
 }
 
@@ -92,6 +96,7 @@ function commandLine(exit: (code: number) => void): Command {
     .description('Report every fault of a configuration at once, with file, line and what to do')
     .requiredOption(...config)
     .option('--json', 'report as JSON')
+    .option('--online', 'also try out the backends, their credentials and the KMS keys')
     .addHelpText('after', example('check --config gateway.yaml'))
     .action(run(check));
   program

@@ -3,12 +3,14 @@
 import type { Configuration } from '../config/configuration.ts';
 import { type Fault, formatFault } from '../config/fault.ts';
 import type { LoadResult } from '../config/load.ts';
+import type { TriedOut } from './online.ts';
 
-/** The report for a terminal: faults, then warnings, then what was found when all is well. */
-export function checkReport(result: LoadResult): string {
+/** The report for a terminal: faults, then warnings, then what was found when all is well; and what was tried out. */
+export function checkReport(result: LoadResult, tried?: TriedOut): string {
   const faults = result.kind === 'faulty' ? result.faults : [];
   const lines = [...faultLines(faults), ...warningLines(result.warnings)];
   lines.push(result.kind === 'faulty' ? countLine(result.faults) : summaryLine(result.configuration));
+  if (tried) lines.push(triedLine(tried));
   return `${lines.join('\n')}\n`;
 }
 
@@ -23,13 +25,18 @@ export function warningLines(warnings: readonly Fault[]): readonly string[] {
 }
 
 /** The same report as JSON. */
-export function checkJson(result: LoadResult): string {
+export function checkJson(result: LoadResult, tried?: TriedOut): string {
   const { warnings } = result;
   const report =
     result.kind === 'faulty'
       ? { ok: false, faults: result.faults, warnings }
       : { ok: true, faults: [], warnings, summary: summary(result.configuration) };
-  return `${JSON.stringify(report, null, 2)}\n`;
+  return `${JSON.stringify(tried ? { ...report, online: tried } : report, null, 2)}\n`;
+}
+
+function triedLine({ backends, keys }: TriedOut): string {
+  const answer = backends.length === 1 ? 'answers' : 'answer';
+  return `online: ${count(backends.length, 'backend')} ${answer}, ${count(keys.length, 'KMS key')} usable`;
 }
 
 function countLine(faults: readonly Fault[]): string {

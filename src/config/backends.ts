@@ -4,11 +4,11 @@ import { isIP } from 'node:net';
 import { isAwsHost, parseKeyArn, partitionOfRegion, regionOfHost } from './aws.ts';
 import { patternCovers, patternsOverlap } from './bucket-pattern.ts';
 import { buildSecrets } from './clients.ts';
-import type { BackendConfiguration, CredentialsSpec } from './configuration.ts';
+import type { BackendConfiguration, CredentialsSpec, KmsConfiguration } from './configuration.ts';
 import type { Entry } from './entries.ts';
 import type { ConfigurationPath, Report } from './fault.ts';
 import type { Files } from './files.ts';
-import type { BackendSection, CredentialsSection } from './schema.ts';
+import type { BackendSection, CredentialsSection, KmsSection } from './schema.ts';
 import { readCertificates } from './tls.ts';
 import { checkUnique } from './unique.ts';
 
@@ -22,8 +22,10 @@ export function buildBackends(
   checkReach(entries, report);
   return entries.map(({ path, value }) => {
     if (isAwsHost(value.endpoint.hostname)) checkAws(value, path, report);
-    else checkPlaintext(value, path, report);
+    else checkPlaintext(value.endpoint, [...path, 'endpoint'], 'objects cross', report);
     checkAddressing(value, path, report);
+    checkSts(value, path, report);
+    checkKms(value, path, report);
     return buildBackend(value, path, files, report);
   });
 }
@@ -34,7 +36,7 @@ function buildBackend(
   files: Files,
   report: Report,
 ): BackendConfiguration {
-  const { endpoint, caFile, credentials, keyAliases, ...rest } = section;
+  const { endpoint, caFile, credentials, keyAliases, kms, ...rest } = section;
   const ca = caFile === undefined ? undefined : readCertificates(caFile, [...path, 'caFile'], files, report);
   return {
     ...rest,
@@ -42,7 +44,18 @@ function buildBackend(
     keyAliases: new Map(Object.entries(keyAliases)),
     ca: ca?.pem,
     credentials: buildCredentials(credentials, [...path, 'credentials'], files, report),
+    kms: kms && buildKms(kms, [...path, 'kms'], files, report),
   };
+}
+
+function buildKms(
+  { endpoint, caFile, interval }: KmsSection,
+  path: ConfigurationPath,
+  files: Files,
+  report: Report,
+): KmsConfiguration {
+  const ca = caFile === undefined ? undefined : readCertificates(caFile, [...path, 'caFile'], files, report);
+  return { endpoint, ca: ca?.pem, interval };
 }
 
 function buildCredentials(
@@ -52,7 +65,9 @@ function buildCredentials(
   report: Report,
 ): CredentialsSpec {
   if (section.provider === 'default' || section.provider === 'none') return section;
-  if (section.provider === 'assume-role') return { ...section, externalId: section.externalId };
+  if (section.provider === 'assume-role') {
+    return { ...section, externalId: section.externalId, stsEndpoint: section.stsEndpoint };
+  }
   const { provider, accessKeyId } = section;
   return { provider, accessKeyId, ...buildSecrets({ path, value: section }, files, report) };
 }
@@ -113,15 +128,48 @@ function checkKeyAliases(backend: BackendSection, path: ConfigurationPath, repor
   }
 }
 
-function checkPlaintext(backend: BackendSection, path: ConfigurationPath, report: Report): void {
-  const { protocol, hostname } = backend.endpoint;
-  if (protocol === 'https') return;
+function checkPlaintext(
+  { protocol, hostname }: { readonly protocol: string; readonly hostname: string },
+  path: ConfigurationPath,
+  what: string,
+  report: Report,
+): void {
+  if (protocol.startsWith('https')) return;
   if (/^(?:localhost|127\.[\d.]+|\[::1\])$/.test(hostname)) return;
   report.warning(
-    [...path, 'endpoint'],
-    'is plaintext: objects cross the network unencrypted',
+    path,
+    `is plaintext: ${what} the network unencrypted`,
     'Write https:// where the backend offers it.',
   );
+}
+
+function checkSts({ credentials, region }: BackendSection, path: ConfigurationPath, report: Report): void {
+  if (credentials.provider !== 'assume-role' || credentials.stsEndpoint === undefined) return;
+  const at = [...path, 'credentials', 'stsEndpoint'];
+  checkService(new URL(credentials.stsEndpoint), region, at, 'credentials cross', report);
+}
+
+function checkKms(backend: BackendSection, path: ConfigurationPath, report: Report): void {
+  const { kms, credentials, endpoint, region } = backend;
+  if (kms === undefined) return;
+  const at = [...path, 'kms'];
+  if (credentials.provider === 'none') {
+    const message = 'cannot be asked: the backend has no credentials to sign with';
+    report.fault(at, message, 'Take kms out, or name a provider of credentials.');
+  }
+  if (kms.endpoint !== undefined) {
+    checkService(new URL(kms.endpoint), region, [...at, 'endpoint'], 'questions about keys cross', report);
+  } else if (!isAwsHost(endpoint.hostname)) {
+    report.fault(at, "has no endpoint, and AWS's own is not meant: the backend is not AWS", 'Add endpoint.');
+  }
+}
+
+/** A service beside S3: signed for the backend's region, as the backend itself is. */
+function checkService(url: URL, region: string, path: ConfigurationPath, what: string, report: Report): void {
+  checkPlaintext(url, path, what, report);
+  const named = regionOfHost(url.hostname);
+  if (named === undefined || named === region) return;
+  report.fault(path, `is in ${named}, but the backend is in ${region}`, `Name the one in ${region}.`);
 }
 
 function checkAddressing(backend: BackendSection, path: ConfigurationPath, report: Report): void {

@@ -53,6 +53,18 @@ export interface BackendConfiguration extends Backend {
   /** PEM text of the authorities to trust in place of the usual ones. */
   readonly ca: string | undefined;
   readonly credentials: CredentialsSpec;
+  /** Present where its KMS is asked about the keys of the rules. */
+  readonly kms: KmsConfiguration | undefined;
+}
+
+/** The KMS of a backend. */
+export interface KmsConfiguration {
+  /** Absent: AWS's own for the region. */
+  readonly endpoint: string | undefined;
+  /** PEM text of the authorities to trust in place of the usual ones. */
+  readonly ca: string | undefined;
+  /** Between two checks of its keys, in milliseconds. */
+  readonly interval: number;
 }
 
 /** Where the credentials for a backend come from. */
@@ -70,6 +82,8 @@ export type CredentialsSpec =
       readonly roleArn: string;
       readonly sessionName: string;
       readonly externalId: string | undefined;
+      /** Absent: AWS's own for the region. */
+      readonly stsEndpoint: string | undefined;
     };
 
 /** Bounds on waiting, in milliseconds. */

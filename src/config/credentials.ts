@@ -13,7 +13,7 @@ export interface CredentialSource {
   close(): void;
 }
 
-/** Fetches credentials afresh, past any cache of its own. */
+/** Fetches credentials afresh, past any cache. */
 export type FetchCredentials = () => Promise<FetchedCredentials>;
 
 /** What AWS's providers give. */
@@ -42,30 +42,35 @@ export function credentialsProvider(
 
 type AwsSpec = Exclude<CredentialsSpec, { readonly provider: 'static' | 'none' }>;
 
+/** A provider of its own for each fetch: none answers from its memory, and one that hangs does not hold up the next. */
 function fetchFromAws(spec: AwsSpec, region: string): FetchCredentials {
-  let provider: Promise<(properties: Record<string, unknown>) => Promise<FetchedCredentials>> | undefined;
-  return async () => {
-    provider ??= awsProvider(spec, region);
-    // Without forceRefresh the chain answers a failed refresh with the old credentials and no error.
-    return (await provider)({ forceRefresh: true });
-  };
+  return async () => (await awsProvider(spec, region))();
 }
 
+/** STS answers in well under a second; a connection that hangs is not waited for longer than this. */
+const STS_TIMEOUT_MS = 10_000;
+
 /** The SDK is heavy, and static credentials do without it: it is loaded on first use. */
-async function awsProvider(
-  spec: AwsSpec,
-  region: string,
-): Promise<(properties: Record<string, unknown>) => Promise<FetchedCredentials>> {
+async function awsProvider(spec: AwsSpec, region: string): Promise<FetchCredentials> {
   const sdk = await import('@aws-sdk/credential-providers');
-  if (spec.provider === 'default') return sdk.fromNodeProviderChain({ clientConfig: { region } });
-  const { roleArn, sessionName, externalId } = spec;
+  const requestHandler = {
+    connectionTimeout: STS_TIMEOUT_MS / 2,
+    requestTimeout: STS_TIMEOUT_MS,
+    throwOnRequestTimeout: true,
+  };
+  const clientConfig = { region, requestHandler };
+  const chain = sdk.fromNodeProviderChain({ clientConfig });
+  if (spec.provider === 'default') return chain;
+  const { roleArn, sessionName, externalId, stsEndpoint } = spec;
   return sdk.fromTemporaryCredentials({
+    // Of its own the SDK would ask the STS of another region for these, where no region is set in the environment.
+    masterCredentials: chain,
     params: {
       RoleArn: roleArn,
       RoleSessionName: sessionName,
       ...(externalId === undefined ? {} : { ExternalId: externalId }),
     },
-    clientConfig: { region },
+    clientConfig: { ...clientConfig, ...(stsEndpoint === undefined ? {} : { endpoint: stsEndpoint }) },
   });
 }
 
@@ -77,6 +82,8 @@ const SHORTEST_REFRESH_MS = 10_000;
 const LONGEST_REFRESH_MS = 12 * 3_600_000;
 const FIRST_RETRY_MS = 1_000;
 const LONGEST_RETRY_MS = 60_000;
+/** A fetch that has not ended by then never will, and the next may: credentials that expire wait for nobody. */
+const FETCH_TIMEOUT_MS = 60_000;
 
 /** Keeps what `fetch` gives fresh. `what` names its origin in errors. */
 export function refreshingSource(
@@ -90,7 +97,7 @@ export function refreshingSource(
   let closed = false;
 
   const refresh = async (): Promise<void> => {
-    const fetched = await fetch();
+    const fetched = await inTime(fetch());
     const { accessKeyId, secretAccessKey, sessionToken, expiration } = fetched;
     current = { accessKeyId, secretAccessKey, sessionToken };
     if (expiration !== undefined) schedule(refreshDelay(expiration), FIRST_RETRY_MS);
@@ -127,6 +134,18 @@ export function refreshingSource(
       clearTimeout(timer);
     },
   };
+}
+
+async function inTime<T>(fetching: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const message = `there was no answer within ${FETCH_TIMEOUT_MS / 1000} s`;
+  const timer = setTimeout(() => late.reject(new Error(message)), FETCH_TIMEOUT_MS);
+  timer.unref();
+  try {
+    return await Promise.race([fetching, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function refreshDelay(expiration: Date): number {

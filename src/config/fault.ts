@@ -17,6 +17,14 @@ export interface Fault {
   readonly remedy: string;
 }
 
+/** Makes a fault of what is wrong at a path. */
+export type FaultAt = (path: ConfigurationPath, message: string, remedy: string) => Fault;
+
+/** The order in which they stand in the file. */
+export function byPlace(left: Fault, right: Fault): number {
+  return left.line - right.line || left.column - right.column;
+}
+
 /** Takes what the checks find. A warning leaves the configuration usable. */
 export interface Report {
   fault(path: ConfigurationPath, message: string, remedy: string): void;

@@ -8,7 +8,7 @@ import type { Configuration } from './configuration.ts';
 import { type ReadDocument, readDocument } from './document.ts';
 import { buildRules } from './encryption.ts';
 import { type Entry, soundItems, soundSection } from './entries.ts';
-import { type ConfigurationPath, type Fault, formatPath, type Report } from './fault.ts';
+import { byPlace, type Fault, type FaultAt, formatPath, type Report } from './fault.ts';
 import { type Files, filesBeside, reason } from './files.ts';
 import { describeIssue, readProblem } from './issue.ts';
 import { buildListeners } from './listeners.ts';
@@ -26,6 +26,8 @@ export type LoadResult =
       readonly kind: 'loaded';
       readonly configuration: Configuration;
       readonly warnings: readonly Fault[];
+      /** A fault at its place in the file, for what is found out later. */
+      readonly faultAt: FaultAt;
     }
   | { readonly kind: 'faulty'; readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] };
 
@@ -63,22 +65,24 @@ export function parseConfiguration(
   const faults = [...notes.faults].sort(byPlace);
   const warnings = [...notes.warnings].sort(byPlace);
   if (configuration === undefined || faults.length > 0) return { kind: 'faulty', faults, warnings };
-  return { kind: 'loaded', configuration, warnings };
+  return { kind: 'loaded', configuration, warnings, faultAt: notes.at };
 }
 
 interface Notes extends Report {
+  readonly at: FaultAt;
   readonly faults: Fault[];
   readonly warnings: Fault[];
   add(problem: ReadDocument['problems'][number]): void;
 }
 
 function collect(file: string, document: ReadDocument): Notes {
-  const at = (path: ConfigurationPath, message: string, remedy: string): Fault => {
+  const at: FaultAt = (path, message, remedy) => {
     return { file, ...document.locate(path), path: formatPath(path), message, remedy };
   };
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
   return {
+    at,
     faults,
     warnings,
     fault: (...fault) => faults.push(at(...fault)),
@@ -86,10 +90,6 @@ function collect(file: string, document: ReadDocument): Notes {
     add: ({ position, path, message, remedy }) =>
       faults.push({ file, ...position, path: formatPath(path), message, remedy }),
   };
-}
-
-function byPlace(left: Fault, right: Fault): number {
-  return left.line - right.line || left.column - right.column;
 }
 
 function build(value: unknown, file: string, notes: Notes): Configuration | undefined {

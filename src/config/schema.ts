@@ -53,6 +53,13 @@ export interface BackendSection {
   readonly credentials: CredentialsSection;
   readonly trailers: boolean;
   readonly keyAliases: Readonly<Record<string, string>>;
+  readonly kms?: KmsSection | undefined;
+}
+
+export interface KmsSection {
+  readonly endpoint?: string | undefined;
+  readonly caFile?: string | undefined;
+  readonly interval: number;
 }
 
 export interface EndpointSection {
@@ -70,6 +77,7 @@ export type CredentialsSection =
       readonly roleArn: string;
       readonly sessionName: string;
       readonly externalId?: string | undefined;
+      readonly stsEndpoint?: string | undefined;
     };
 
 /** Each secret stands in the file or is read from one of its own. */
@@ -177,21 +185,30 @@ const duration = (preset: string, description: string): z.ZodType<number, string
     })
     .prefault(preset);
 
-const endpoint: z.ZodType<EndpointSection, string> = z
-  .string()
-  .describe('URL of the S3 server, like https://s3.eu-central-1.amazonaws.com')
-  .transform((text, context) => {
-    const url = URL.parse(text);
-    const bare =
-      url !== null && `${url.pathname}${url.search}${url.hash}${url.username}${url.password}` === '/';
-    if (!bare || !/^https?:$/.test(url.protocol)) {
+const serverUrl = (server: string, description: string): z.ZodType<URL, string> =>
+  z
+    .string()
+    .describe(description)
+    .transform((text, context) => {
+      const url = URL.parse(text);
+      const bare =
+        url !== null && `${url.pathname}${url.search}${url.hash}${url.username}${url.password}` === '/';
+      if (bare && /^https?:$/.test(url.protocol)) return url;
       const remedy = 'Write http:// or https://, a host and perhaps a port: no path, query or credentials.';
-      context.addIssue({ code: 'custom', message: problem('is not the URL of an S3 server', remedy) });
+      context.addIssue({ code: 'custom', message: problem(`is not the URL of ${server}`, remedy) });
       return z.NEVER;
-    }
-    const protocol = url.protocol === 'https:' ? 'https' : 'http';
-    return { protocol, hostname: url.hostname, port: Number(url.port) || (protocol === 'https' ? 443 : 80) };
-  });
+    });
+
+const endpoint: z.ZodType<EndpointSection, string> = serverUrl(
+  'an S3 server',
+  'URL of the S3 server, like https://s3.eu-central-1.amazonaws.com',
+).transform((url) => {
+  const protocol = url.protocol === 'https:' ? 'https' : 'http';
+  return { protocol, hostname: url.hostname, port: Number(url.port) || (protocol === 'https' ? 443 : 80) };
+});
+
+const origin = (server: string, description: string): z.ZodType<string, string> =>
+  serverUrl(server, description).transform((url) => url.origin);
 
 const accessKeyId: z.ZodString = z
   .string()
@@ -335,9 +352,29 @@ const credentials: z.ZodType<CredentialsSection> = z
         .describe("Name of the session in AWS's logs")
         .default('s3-kms-gateway'),
       externalId: z.string().min(2).describe("External ID that the role's trust policy asks for").optional(),
+      stsEndpoint: origin(
+        'an STS',
+        "URL of the STS, like that of a private endpoint; the region's own where it is absent",
+      ).optional(),
     }),
   ])
   .describe('Where the credentials come from: provider default, static, assume-role or none');
+
+const SHORTEST_KMS_INTERVAL = 1000;
+
+const kms: z.ZodType<KmsSection> = z
+  .strictObject({
+    endpoint: origin(
+      'a KMS',
+      "URL of the KMS, like that of a private endpoint; the region's own where it is absent",
+    ).optional(),
+    caFile: filePath('PEM file of the authorities to trust there in place of the usual ones').optional(),
+    interval: duration('15m', 'Between two checks of the keys').refine(
+      (milliseconds) => milliseconds >= SHORTEST_KMS_INTERVAL,
+      problem('is shorter than 1s', 'Ask KMS less often, like every 15m.'),
+    ),
+  })
+  .describe('The KMS whose keys the rules name, when it is to be asked about them');
 
 const backend: z.ZodType<BackendSection> = z.strictObject({
   name: name('Name in logs and metrics'),
@@ -374,6 +411,7 @@ const backend: z.ZodType<BackendSection> = z.strictObject({
     .record(keyAlias, kmsKeyId('KMS key that is sent in its place: the full key ARN for AWS'))
     .describe('Aliases and bare IDs of KMS keys that clients may write, each with the key it stands for')
     .default({}),
+  kms: kms.optional(),
 });
 
 const client: z.ZodType<ClientSection> = z.strictObject({

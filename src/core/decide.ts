@@ -13,11 +13,12 @@ import {
   judgeEncryption,
   refuseAskedKms,
   refuseMisplacedHeaders,
+  refuseUnusableKey,
   refuseWeakChannel,
   ruleFor,
   withKeyArn,
 } from './policy/encryption.ts';
-import type { Backend, BucketPattern, Policy, SigningCredentials } from './policy/policy.ts';
+import type { Backend, BucketPattern, KeyUsage, Policy, SigningCredentials } from './policy/policy.ts';
 import {
   type Destination,
   destinationOf,
@@ -51,6 +52,8 @@ export interface DecisionContext {
   readonly policy: Policy;
   /** Credentials for a backend as of now; `undefined` while there are none. */
   readonly credentials: (backend: Backend) => SigningCredentials | undefined;
+  /** Keys that the KMS of a backend says can never encrypt objects, by ID; absent where none is asked. */
+  readonly unusableKeys?: (backend: Backend) => ReadonlyMap<string, KeyUsage>;
   readonly now: Date;
   readonly keys: SigningKeys;
 }
@@ -274,14 +277,14 @@ function judgeAuthenticated(
   if (denied) return denied;
   const source = judgeCopySource(copyCase(authenticated), context.policy);
   if (source && 'reason' in source) return source;
-  const encryption = judgeWrite(authenticated, context.policy, facts);
+  const encryption = judgeWrite(authenticated, context, facts);
   if ('reason' in encryption) return encryption;
   const escaped = source && judgeEscape(source, encryption, context.policy, facts);
   if (escaped) return escaped;
   if (isPreserved(request)) return forwardPreserved(authenticated, facts, encryption);
   const planned = planBody(request, operation, identity.mode, backend, identity.chunks);
   if (planned.kind === 'refused') return planned.refusal;
-  const settled = settle(authenticated, planned.plan, context.policy, facts);
+  const settled = settle(authenticated, planned.plan, context, facts);
   if (settled) return settled;
   const copySource = source && formatCopySource(source);
   return forward(
@@ -318,7 +321,7 @@ function judgeEscape(
 function settle(
   { request, address, operation, backend, identity, read }: Authenticated,
   body: ProvenBodyPlan,
-  policy: Policy,
+  { policy, unusableKeys }: DecisionContext,
   facts: Facts,
 ): Verdict | Refusal | undefined {
   if (operation.access !== 'admin' || address.resource === 'service') return undefined;
@@ -334,6 +337,7 @@ function settle(
       partition: backend.partition,
       strength: identity.strength,
       rules: policy.rules,
+      unusableKeys: unusableKeys?.(backend),
       mayUse: (bucket) => mayUse(identity.client, bucket),
     },
     read?.kind === 'document' ? read.root : undefined,
@@ -407,7 +411,7 @@ const UNTOUCHED: WriteJudgement = { order: undefined, demand: undefined };
 /** What the rules make of a write. */
 function judgeWrite(
   { request, address, operation, backend, identity }: Authenticated,
-  policy: Policy,
+  { policy, unusableKeys }: DecisionContext,
   facts: Facts,
 ): WriteJudgement | Refusal {
   if (operation.encryption === undefined || address.resource !== 'object') return UNTOUCHED;
@@ -421,7 +425,7 @@ function judgeWrite(
   if (!rule) return refusals.noRule();
   facts.rule = rule.name;
   const judge = isPreserved(request) ? judgeCompliance : judgeEncryption;
-  const verdict = judge(rule, {
+  const judged = judge(rule, {
     operation,
     bucket,
     key,
@@ -430,6 +434,7 @@ function judgeWrite(
     strength: identity.strength,
     contextBytes: policy.limits.contextBytes,
   });
+  const verdict = refuseUnusableKey(judged, unusableKeys?.(backend));
   if (rule.mode === 'observe') {
     if (verdict.kind === 'refused') facts.observedReason = verdict.refusal.reason;
     if (verdict.kind === 'ordered') facts.observedInjected = verdict.order.injected;

@@ -13,6 +13,7 @@ export type Reason =
   | 'algorithm_not_allowed'
   | 'key_missing'
   | 'key_not_allowed'
+  | 'key_not_usable'
   | 'bucket_key_not_allowed'
   | 'context_invalid'
   | 'context_arn_mismatch'
@@ -152,6 +153,14 @@ export function keyNotAllowed(rule: string): Refusal {
     'key_not_allowed',
     `encryption rule ${rule} does not allow the KMS key of this request.`,
   );
+}
+
+/** A key that KMS says is for something else, worded as KMS words it to S3. */
+export function keyNotUsable(keyId: string, usage: { keySpec: string; keyUsage: string }): Refusal {
+  const what =
+    usage.keyUsage === 'ENCRYPT_DECRYPT' ? `key spec is ${usage.keySpec}` : `key usage is ${usage.keyUsage}`;
+  const text = `${keyId} ${what} which is not valid for GenerateDataKey.`;
+  return refusal('key_not_usable', 400, 'KMS.InvalidKeyUsageException', text);
 }
 
 export function bucketKeyNotAllowed(rule: string, wanted: boolean): Refusal {

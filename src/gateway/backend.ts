@@ -54,7 +54,15 @@ function openBackend(
   timeouts: Timeouts,
   logger: Logger,
 ): BackendConnection {
-  const agent = new Agent({
+  const report = (err: Error) => logger.error({ err, backend: configuration.name }, 'backend credentials');
+  const credentials = credentialsProvider(configuration.credentials, configuration.region, report);
+  fetchCredentials(credentials, report);
+  return { configuration, agent: openAgent(configuration, timeouts), credentials };
+}
+
+/** The connections to one backend, as requests of clients use them. */
+export function openAgent(configuration: BackendConfiguration, timeouts: Timeouts): Dispatcher {
+  return new Agent({
     allowH2: false,
     pipelining: 1,
     connect: {
@@ -67,10 +75,6 @@ function openBackend(
     bodyTimeout: timeouts.bodyIdle,
     maxHeaderSize: MAX_ANSWER_HEAD,
   });
-  const report = (err: Error) => logger.error({ err, backend: configuration.name }, 'backend credentials');
-  const credentials = credentialsProvider(configuration.credentials, configuration.region, report);
-  fetchCredentials(credentials, report);
-  return { configuration, agent, credentials };
 }
 
 function fetchCredentials(credentials: CredentialSource, report: (error: Error) => void): void {

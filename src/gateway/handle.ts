@@ -1,7 +1,7 @@
 // THE DATA PATH: receive → decide → send → relay, and then exactly one observation, also when the client has left.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { decide, type ReadBody, type Verdict } from '../core/decide.ts';
-import type { Policy } from '../core/policy/policy.ts';
+import type { Backend, KeyUsage, Policy } from '../core/policy/policy.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { SigningKeys } from '../core/sigv4/signing-key.ts';
 import type { Observer } from '../observe/observe.ts';
@@ -18,6 +18,8 @@ export interface Handling {
   readonly policy: Policy;
   readonly backends: Backends;
   readonly keys: SigningKeys;
+  /** Keys that KMS says can never encrypt objects, and what they are for. */
+  readonly unusableKeys: (backend: Backend) => ReadonlyMap<string, KeyUsage>;
   readonly bodyIdleMs: number;
   readonly observe: Observer;
   /** Told of a fault of the gateway itself. */
@@ -55,10 +57,11 @@ async function serve(
   exchange: Exchange,
   mayContinue: boolean,
 ): Promise<void> {
-  const { policy, backends, keys } = handling;
+  const { policy, backends, keys, unusableKeys } = handling;
   const { request, response } = exchange;
   const received = receive(request, listener);
-  const context = () => ({ policy, credentials: backends.credentials, now: new Date(), keys });
+  const { credentials } = backends;
+  const context = () => ({ policy, credentials, now: new Date(), keys, unusableKeys });
   let verdict = decide(received, context());
   let ahead: ReadAhead | undefined;
   if (verdict.kind === 'read-form' || verdict.kind === 'read-document') {

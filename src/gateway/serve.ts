@@ -1,6 +1,8 @@
 // Puts a configuration to work: backends, listeners, admin listener, metrics and log. The composition root.
 import type { Configuration } from '../config/configuration.ts';
 import { SigningKeys } from '../core/sigv4/signing-key.ts';
+import { keyUses } from '../kms/key-uses.ts';
+import { type KeyWatch, nameOf, watchKeys } from '../kms/watch.ts';
 import { type AdminServer, type ReadinessCheck, startAdmin } from '../observe/admin.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { openLogStream } from '../observe/log-stream.ts';
@@ -40,8 +42,10 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   const log = openLogStream({ fd: options.logFd, onLinesLost: metrics.logLinesLost });
   const logger = createLogger({ level: configuration.log.level, destination: log });
   const backends = openBackends(configuration, logger);
+  const keys = watchKeysOf(configuration, backends, metrics, logger);
   const running: (RunningListener | AdminServer)[] = [];
   const closeAll = async () => {
+    keys.close();
     await Promise.all(running.map((server) => server.close(CLOSE_GRACE_MS)));
     await backends.close();
     await new Promise<void>((resolve) => log.flush(resolve));
@@ -49,12 +53,12 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   try {
     const listeners = await startListeners(
       configuration,
-      handlingOf(configuration, backends, metrics, logger),
+      handlingOf(configuration, backends, keys, metrics, logger),
       metrics,
     );
     running.push(...listeners);
     const { host, port } = configuration.admin;
-    const readiness = () => readinessOf(listeners, backends);
+    const readiness = () => readinessOf(listeners, backends, keys);
     const admin = await startAdmin({ host, port, metrics, readiness });
     running.push(admin);
     announce(logger, listeners, admin);
@@ -68,6 +72,7 @@ export async function serve(configuration: Configuration, options: ServeOptions)
 function handlingOf(
   configuration: Configuration,
   backends: Backends,
+  keys: KeyWatch,
   metrics: Metrics,
   logger: Logger,
 ): Handling {
@@ -75,6 +80,7 @@ function handlingOf(
     policy: configuration.policy,
     backends,
     keys: new SigningKeys(),
+    unusableKeys: keys.unusable,
     bodyIdleMs: configuration.timeouts.bodyIdle,
     observe: createObserver(metrics, logger),
     reportBug: (err, requestId) => logger.error({ err, requestId }, 'fault of the gateway'),
@@ -105,7 +111,11 @@ async function startListeners(
   }
 }
 
-function readinessOf(listeners: readonly RunningListener[], backends: Backends): ReadinessCheck[] {
+function readinessOf(
+  listeners: readonly RunningListener[],
+  backends: Backends,
+  keys: KeyWatch,
+): ReadinessCheck[] {
   const listening = listeners.map(({ name, listening: ok }) => ({ name: `listener ${name}`, ok }));
   const credentials = backends.connections.map(({ configuration, credentials: source }) => {
     const ok = source.current() !== undefined;
@@ -115,7 +125,35 @@ function readinessOf(listeners: readonly RunningListener[], backends: Backends):
       ...(ok ? {} : { detail: 'not fetched yet' }),
     };
   });
-  return [...listening, ...credentials];
+  // A key that is lost is lost to every replica, and reads of other objects go on: no reason to take any out.
+  const described = keys.keys().map(({ backend, keyId, state }) => ({
+    name: `KMS key ${keyId} of backend ${backend}`,
+    ok: state?.kind === 'usable',
+    informative: true,
+    ...(state?.kind === 'usable' ? {} : { detail: state?.detail ?? 'not asked about yet' }),
+  }));
+  return [...listening, ...credentials, ...described];
+}
+
+/** Each check is counted; what it found is logged when it is news. */
+function watchKeysOf(
+  configuration: Configuration,
+  backends: Backends,
+  metrics: Metrics,
+  logger: Logger,
+): KeyWatch {
+  const uses = keyUses(configuration);
+  for (const { backend, keyId } of uses) metrics.kmsKeyWatched(backend.name, keyId);
+  return watchKeys(uses, (backend) => backends.of(backend).credentials, {
+    checked: (backend, keyId, state) => {
+      if (state.kind !== 'unknown') metrics.kmsKeyChecked(backend, keyId, state.kind === 'usable');
+    },
+    changed: (backend, keyId, state) => {
+      const line = { backend, keyId, state: nameOf(state) };
+      if (state.kind === 'usable') logger.info(line, 'KMS key');
+      else logger[state.kind === 'unusable' ? 'error' : 'warn']({ ...line, detail: state.detail }, 'KMS key');
+    },
+  });
 }
 
 function announce(logger: Logger, listeners: readonly RunningListener[], admin: AdminServer): void {

@@ -9,6 +9,8 @@ export interface ReadinessCheck {
   readonly name: string;
   readonly ok: boolean;
   readonly detail?: string;
+  /** Something to know and to act on that makes no difference to readiness. */
+  readonly informative?: boolean;
 }
 
 export type Readiness = () => readonly ReadinessCheck[] | Promise<readonly ReadinessCheck[]>;
@@ -106,7 +108,7 @@ async function answerTo(options: AdminOptions, { method, url = '/' }: IncomingMe
 
 async function answerReadiness({ readiness }: AdminOptions): Promise<Answer> {
   const checks = await checksOf(readiness);
-  const ready = checks.every((check) => check.ok);
+  const ready = checks.every(({ ok, informative }) => ok || informative);
   return json(ready ? 200 : 503, { status: ready ? 'ready' : 'not ready', checks });
 }
 

@@ -27,6 +27,10 @@ export interface Metrics {
   requestFinished(): void;
   /** States when a listener's certificate expires; `undefined` withdraws it, as when the listener is gone. */
   certificateExpiry(listener: string, expires: Date | undefined): void;
+  /** A key that will be asked about: its series begins. */
+  kmsKeyWatched(backend: string, keyId: string): void;
+  /** What KMS has said of a key, now. */
+  kmsKeyChecked(backend: string, keyId: string, usable: boolean): void;
   configurationReloaded(result: ReloadResult): void;
   /** Counts log lines that could not be written. */
   logLinesLost(count: number): void;
@@ -59,6 +63,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     certificateExpiry: (listener, expires) => {
       if (expires === undefined) families.certificateExpiry.remove({ listener });
       else families.certificateExpiry.set({ listener }, expires.getTime() / 1000);
+    },
+    kmsKeyWatched: (backend, keyId) => families.kmsKeyCheck.set({ backend, key_id: keyId }, 0),
+    kmsKeyChecked: (backend, keyId, usable) => {
+      families.kmsKeyUsable.set({ backend, key_id: keyId }, usable ? 1 : 0);
+      families.kmsKeyCheck.setToCurrentTime({ backend, key_id: keyId });
     },
     configurationReloaded: (result) => {
       families.configReloads.inc({ result });
@@ -139,6 +148,16 @@ function createFamilies(registry: Registry) {
       'certificate_expiry_timestamp_seconds',
       'When the certificate of a listener expires, in seconds since 1970-01-01 UTC.',
       ['listener'],
+    ),
+    kmsKeyUsable: gauge(
+      'kms_key_usable',
+      'Whether KMS last said that a key of the configuration can be used by S3 (1) or cannot (0).',
+      ['backend', 'key_id'],
+    ),
+    kmsKeyCheck: gauge(
+      'kms_key_check_timestamp_seconds',
+      'When KMS last said something of a key of the configuration, in seconds since 1970-01-01 UTC; 0 for never.',
+      ['backend', 'key_id'],
     ),
     logLinesLost: counter(
       'log_lines_lost_total',

@@ -57,7 +57,8 @@ export interface EncryptionWitness {
   readonly context: unknown;
 }
 
-const user: User = {
+/** The one user of a Ceph, unless its test says otherwise. */
+const tester: User = {
   name: 'tester',
   accessKeyId: 'CEPHTESTER0000000001',
   secretAccessKey: 'a-secret-of-no-worth-outside-this-test-00',
@@ -76,14 +77,14 @@ export function skipWithout(version: CephVersion): string | false {
 }
 
 /** Starts a Ceph of its own for the caller, who stops it. `debugLevel` 20 logs every request header it receives. */
-export async function startCeph(version: CephVersion, debugLevel = 1): Promise<Ceph> {
+export async function startCeph(version: CephVersion, debugLevel = 1, user: User = tester): Promise<Ceph> {
   const missing = whatIsMissing(version);
   if (missing !== undefined) throw new Error(missing);
   const cluster = await startCluster(version, user, debugLevel);
   const { accessKeyId, secretAccessKey } = user;
   const caFile = join(cluster.directory, 'tls.crt');
   const httpsEndpoint = `https://127.0.0.1:${cluster.ports.https}`;
-  const s3 = directClient(httpsEndpoint, caFile);
+  const s3 = directClient(httpsEndpoint, caFile, user);
   return {
     version,
     httpEndpoint: `http://127.0.0.1:${cluster.ports.http}`,
@@ -104,7 +105,7 @@ export async function startCeph(version: CephVersion, debugLevel = 1): Promise<C
   };
 }
 
-function directClient(endpoint: string, caFile: string): S3Client {
+function directClient(endpoint: string, caFile: string, user: User): S3Client {
   return new S3Client({
     endpoint,
     region,

@@ -116,6 +116,24 @@ test('old credentials stay while refreshes fail, which are told and tried again 
   source.close();
 });
 
+test('a fetch that never ends is given up after a minute, and the next may bring credentials', async (t) => {
+  const tick = fakeTime(t);
+  const failures: string[] = [];
+  const answers = [credentials('A', 60), new Promise<never>(() => {}), credentials('B', 120)];
+  const fetch = async (): Promise<FetchedCredentials> => answers.shift() ?? assert.fail('asked too often');
+  const source = refreshingSource(fetch, 'a test', (error) => failures.push(error.message));
+  await source.ready();
+  await tick(55 * MINUTE);
+  await tick(MINUTE - 1);
+  assert.deepEqual(failures, []);
+  await tick(1);
+  assert.deepEqual(failures, ['cannot get credentials from a test: there was no answer within 60 s']);
+  assert.equal(source.current()?.accessKeyId, 'A');
+  await tick(1000);
+  assert.equal(source.current()?.accessKeyId, 'B');
+  source.close();
+});
+
 test('a provider of nearly expired credentials is not asked without pause', async (t) => {
   const tick = fakeTime(t);
   const provider = fakeProvider();

@@ -158,6 +158,7 @@ describe('a sound configuration', () => {
         secretAccessKey: 'ceph-secret',
         sessionToken: undefined,
       },
+      kms: undefined,
     });
     assert.equal(primary?.port, 443);
     assert.deepEqual(primary.buckets, ['*']);
@@ -167,6 +168,7 @@ describe('a sound configuration', () => {
       roleArn: 'arn:aws:iam::111122223333:role/gateway',
       sessionName: 's3-kms-gateway',
       externalId: undefined,
+      stsEndpoint: undefined,
     });
     assert.equal(configuration.policy.backends, configuration.backends);
   });
@@ -215,6 +217,29 @@ describe('a sound configuration', () => {
 
   test('has no warnings', () => {
     assert.deepEqual(parse(FULL, { CEPH_SECRET: 'x' }).warnings, []);
+  });
+
+  test('gives the KMS of a backend, and a fault its place later on', () => {
+    const text = `${backend(`${S3}eu-central-1\nkms:\n  caFile: ca.crt\n  interval: 1h`)}
+  - { name: c, endpoint: 'https://h', region: r, kms: { endpoint: 'https://kms.h:9/' } }
+  - { name: d, endpoint: 'https://s3.eu-west-1.amazonaws.com', region: eu-west-1, kms: {} }`;
+    const result = parse(text);
+    assert.ok(result.kind === 'loaded');
+    const [b, c, d] = result.configuration.backends;
+    assert.match(b?.kms?.ca ?? '', /BEGIN CERTIFICATE/);
+    assert.deepEqual({ ...b?.kms, ca: '' }, { endpoint: undefined, ca: '', interval: 3_600_000 });
+    assert.deepEqual(c?.kms, { endpoint: 'https://kms.h:9', ca: undefined, interval: 900_000 });
+    assert.deepEqual(d?.kms, { endpoint: undefined, ca: undefined, interval: 900_000 });
+    assert.ok(result.configuration.files.some((name) => name.endsWith('/ca.crt')));
+    const fault = result.faultAt(['backends', 0, 'kms', 'endpoint'], 'm', 'R.');
+    assert.deepEqual(fault, {
+      file: fixture.file,
+      line: 6,
+      column: 5,
+      path: 'backends[0].kms.endpoint',
+      message: 'm',
+      remedy: 'R.',
+    });
   });
 
   test('may be JSON', () => {
@@ -483,6 +508,53 @@ const FAULTY: readonly (readonly [title: string, text: string, ...faults: string
       'endpoint: https://h\nregion: r\ncredentials: { provider: assume-role, roleArn: "arn:aws:iam::111122223333:user/a" }',
     ),
     '6:43 backends[0].credentials.roleArn: is not the ARN of a role',
+  ],
+  [
+    'an STS that is a path',
+    backend(
+      'endpoint: https://h\nregion: r\ncredentials: { provider: assume-role, roleArn: "arn:aws:iam::111122223333:role/a", stsEndpoint: "https://h/sts" }',
+    ),
+    '6:88 backends[0].credentials.stsEndpoint: is not the URL of an STS',
+  ],
+  [
+    'an STS of another region',
+    backend(
+      `${S3}eu-central-1\ncredentials: { provider: assume-role, roleArn: "arn:aws:iam::111122223333:role/a", stsEndpoint: "https://sts.us-east-1.amazonaws.com" }`,
+    ),
+    '6:88 backends[0].credentials.stsEndpoint: is in us-east-1, but the backend is in eu-central-1',
+  ],
+  [
+    'a KMS of another region',
+    backend(`${S3}eu-central-1\nkms: { endpoint: "https://kms.us-east-1.amazonaws.com" }`),
+    '6:12 backends[0].kms.endpoint: is in us-east-1, but the backend is in eu-central-1',
+  ],
+  [
+    'a KMS that is a key',
+    backend(`${S3}eu-central-1\nkms: { endpoint: alias/mine }`),
+    '6:12 backends[0].kms.endpoint: is not the URL of a KMS',
+  ],
+  [
+    'a KMS asked without pause',
+    backend(`${S3}eu-central-1\nkms: { interval: 999ms }`),
+    '6:12 backends[0].kms.interval: is shorter than 1s',
+  ],
+  [
+    'a KMS with a certificate that is none',
+    backend(`${S3}eu-central-1\nkms: { caFile: junk.crt }`),
+    '6:12 backends[0].kms.caFile: junk.crt holds no readable certificate',
+  ],
+  [
+    'the KMS of a backend that is not AWS, unnamed',
+    backend('endpoint: https://h\nregion: r\nkms: {}'),
+    "6:5 backends[0].kms: has no endpoint, and AWS's own is not meant: the backend is not AWS",
+  ],
+  [
+    'a KMS without credentials',
+    backend(`${S3}eu-central-1\nkms: {}\ncredentials: { provider: none }`).replace(
+      '127.0.0.1:8080',
+      '127.0.0.1:8080, signing: preserve',
+    ),
+    '6:5 backends[0].kms: cannot be asked: the backend has no credentials to sign with',
   ],
   [
     'two backends of one name',
@@ -811,6 +883,15 @@ const WARNED: typeof DUBIOUS = [
     'a plaintext backend',
     rule('').replace('localhost:7480', 'ceph:7480') + SIGNED,
     '2:26 backends[0].endpoint: is plaintext: objects cross the network unencrypted',
+  ],
+  [
+    'a plaintext KMS and a plaintext STS',
+    rule(
+      '',
+      `backends:\n  - name: b\n    endpoint: https://h\n    region: r\n    kms: { endpoint: "http://kms" }\n    credentials: { provider: assume-role, roleArn: "arn:aws:iam::111122223333:role/a", stsEndpoint: "http://sts" }\n`,
+    ) + SIGNED,
+    '6:12 backends[0].kms.endpoint: is plaintext: questions about keys cross the network unencrypted',
+    '7:88 backends[0].credentials.stsEndpoint: is plaintext: credentials cross the network unencrypted',
   ],
   [
     'a backend that nothing reaches',

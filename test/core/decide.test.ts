@@ -20,6 +20,7 @@ import {
   httpRequest,
   KEY_ARN,
   NOW,
+  OTHER_KEY_ARN,
   oracle,
   PLAINTEXT,
   policy,
@@ -372,6 +373,81 @@ describe('a copy', () => {
       );
     });
   }
+});
+
+describe('"Amazon S3 supports only symmetric encryption KMS keys" (UsingKMSEncryption)', () => {
+  const SIGNS = { keySpec: 'RSA_2048', keyUsage: 'SIGN_VERIFY' };
+  const RSA = { keySpec: 'RSA_2048', keyUsage: 'ENCRYPT_DECRYPT' };
+
+  /** The judgement where KMS has said what a key is for. */
+  function judgeWith(request: ReceivedRequest, usage: typeof SIGNS, under: Partial<Policy> = {}): Verdict {
+    return decide(request, {
+      ...context(under),
+      unusableKeys: (backend) => new Map(backend === BACKEND ? [[KEY_ARN, usage]] : []),
+    });
+  }
+
+  for (const mode of ['inject', 'require'] as const) {
+    test(`a key that KMS says is for something else is refused in its words, in mode ${mode}`, async () => {
+      const headers = {
+        'x-amz-server-side-encryption': 'aws:kms',
+        'x-amz-server-side-encryption-aws-kms-key-id': KEY_ARN,
+      };
+      const verdict = judgeWith(await signedRequest(put(headers)), SIGNS, { rules: [rule({ mode })] });
+      assert.deepEqual(verdict.kind === 'refused' && verdict.refusal, {
+        reason: 'key_not_usable',
+        status: 400,
+        code: 'KMS.InvalidKeyUsageException',
+        message: `${KEY_ARN} key usage is SIGN_VERIFY which is not valid for GenerateDataKey.`,
+        details: [],
+      });
+    });
+  }
+
+  test('so is an asymmetric key that encrypts, and one that the rule injects', async () => {
+    const verdict = judgeWith(await signedRequest(PUT), RSA);
+    assert.match(
+      verdict.kind === 'refused' ? verdict.refusal.message : '',
+      /key spec is RSA_2048 which is not valid for GenerateDataKey\.$/,
+    );
+    assert.equal(verdict.facts.rule, 'all');
+  });
+
+  test('observe counts it and lets it through, off does not look', async () => {
+    const observed = judgeWith(await signedRequest(PUT), SIGNS, { rules: [rule({ mode: 'observe' })] });
+    assert.deepEqual([observed.kind, observed.facts.observedReason], ['forward', 'key_not_usable']);
+    const off = judgeWith(await signedRequest(PUT), SIGNS, { rules: [rule({ mode: 'off' })] });
+    assert.deepEqual([off.kind, off.facts.observedReason], ['forward', undefined]);
+  });
+
+  test('a preserved write under it is refused, and one under another key goes on', async () => {
+    const channel = { ...TLS, signing: 'preserve' } as const;
+    const headers = (keyId: string) => ({
+      'x-amz-server-side-encryption': 'aws:kms',
+      'x-amz-server-side-encryption-aws-kms-key-id': keyId,
+    });
+    const rules = [rule({ allowedKeyIds: [OTHER_KEY_ARN] })];
+    const first = judgeWith(await signedRequest(put(headers(KEY_ARN)), channel), SIGNS, { rules });
+    assert.equal(first.kind === 'refused' && first.refusal.reason, 'key_not_usable');
+    const other = judgeWith(await signedRequest(put(headers(OTHER_KEY_ARN)), channel), SIGNS, { rules });
+    assert.equal(other.kind, 'forward');
+  });
+
+  test('what is known of the keys of one backend says nothing of another', async () => {
+    const verdict = judgeWith(await signedRequest(PUT), SIGNS, { backends: [{ ...BACKEND }] });
+    assert.equal(verdict.kind, 'forward');
+  });
+
+  test('the rule comes first: a key that it does not allow is refused for that', async () => {
+    const headers = {
+      'x-amz-server-side-encryption': 'aws:kms',
+      'x-amz-server-side-encryption-aws-kms-key-id': KEY_ARN,
+    };
+    const verdict = judgeWith(await signedRequest(put(headers)), SIGNS, {
+      rules: [rule({ keyId: OTHER_KEY_ARN })],
+    });
+    assert.equal(verdict.kind === 'refused' && verdict.refusal.reason, 'key_not_allowed');
+  });
 });
 
 describe('encryption headers where they do not belong', () => {

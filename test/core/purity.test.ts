@@ -136,10 +136,11 @@ describe('imports point one way', () => {
     core: [],
     config: ['core'],
     observe: ['core'],
-    gateway: ['core', 'config', 'observe'],
+    kms: ['core', 'config'],
+    gateway: ['core', 'config', 'kms', 'observe'],
     demo: ['core', 'config', 'gateway', 'observe'],
-    command: ['core', 'config', 'demo', 'gateway', 'observe'],
-    'main.ts': ['core', 'command', 'config', 'demo', 'gateway', 'observe'],
+    command: ['core', 'config', 'demo', 'gateway', 'kms', 'observe'],
+    'main.ts': ['core', 'command', 'config', 'demo', 'gateway', 'kms', 'observe'],
   };
   for (const file of FILES) {
     test(`${file} imports only parts below it`, () => {

@@ -16,6 +16,8 @@ export interface TestGateway {
   readonly caFile: string;
   readonly ca: string;
   readonly running: RunningGateway;
+  /** Every line of the log so far, oldest first. */
+  logLines(): Record<string, unknown>[];
   /** Every audit line so far, oldest first. A client can have its answer before its line is written. */
   auditLines(): Record<string, unknown>[];
   /** The same, once no request is in flight. */
@@ -37,11 +39,12 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
   const [tls, plaintext] = running.listeners;
   const idle = () =>
     eventually(async () => (await sample(running, 's3_kms_gateway_requests_in_flight')) === 0, 'idle');
-  const auditLines = () => {
+  const logLines = (): Record<string, unknown>[] => {
     running.flushLogSync();
     const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
-    return lines.map((line) => JSON.parse(line)).filter(({ msg }) => msg === 'request');
+    return lines.map((line) => JSON.parse(line));
   };
+  const auditLines = () => logLines().filter(({ msg }) => msg === 'request');
   return {
     endpoint: `https://localhost:${tls?.port}`,
     port: tls?.port ?? 0,
@@ -50,6 +53,7 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
     caFile: written.caFile,
     ca: written.ca,
     running,
+    logLines,
     auditLines,
     audited: async () => {
       await idle();

@@ -32,6 +32,7 @@ describe('a bug', () => {
       policy,
       backends: { connections: [], of: broken, credentials: broken, close: async () => {} },
       keys: new SigningKeys(),
+      unusableKeys: () => new Map(),
       bodyIdleMs: 1000,
       observe: (observation) => observed.push(observation),
       reportBug: (error) => bugs.push(error),

@@ -121,6 +121,21 @@ describe('readiness', () => {
     );
   });
 
+  it('is 200 when nothing but an informative check fails, and shows it', async () => {
+    const checks = [
+      { name: 'configuration', ok: true },
+      { name: 'KMS key k of backend primary', ok: false, informative: true, detail: 'is disabled' },
+    ];
+    await withAdmin(
+      () => checks,
+      async ({ address }) => {
+        const response = await fetch(`http://${address}/readyz`);
+        assert.equal(response.status, 200);
+        assert.deepEqual(await response.json(), { status: 'ready', checks });
+      },
+    );
+  });
+
   it('is 503 when a check throws, and keeps its message to itself', async () => {
     await withAdmin(
       () => Promise.reject(new Error('canary')),

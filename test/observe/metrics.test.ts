@@ -162,6 +162,8 @@ describe('metrics of the process', () => {
       'config_last_reload_successful',
       'config_reloads_total',
       'injections_total',
+      'kms_key_check_timestamp_seconds',
+      'kms_key_usable',
       'log_lines_lost_total',
       'observed_injections_total',
       'observed_refusals_total',
@@ -207,6 +209,21 @@ describe('metrics of the process', () => {
     ]);
     metrics.certificateExpiry('[::]:8443', undefined);
     assert.deepEqual(await series(metrics, 'certificate_expiry_timestamp_seconds'), []);
+  });
+
+  it('states of a KMS key when it was last spoken of, and how it is from then on', async () => {
+    const metrics = createMetrics(OPTIONS);
+    metrics.kmsKeyWatched('primary', 'k');
+    assert.deepEqual(await series(metrics, 'kms_key_check_timestamp_seconds'), [
+      'backend=primary,key_id=k → 0',
+    ]);
+    assert.deepEqual(await series(metrics, 'kms_key_usable'), []);
+    metrics.kmsKeyChecked('primary', 'k', true);
+    assert.deepEqual(await series(metrics, 'kms_key_usable'), ['backend=primary,key_id=k → 1']);
+    metrics.kmsKeyChecked('primary', 'k', false);
+    assert.deepEqual(await series(metrics, 'kms_key_usable'), ['backend=primary,key_id=k → 0']);
+    const [checked = ''] = await series(metrics, 'kms_key_check_timestamp_seconds');
+    assert.ok(Math.abs(Number(checked.replace(/.* /, '')) - Date.now() / 1000) < 60, checked);
   });
 
   it('counts lost log lines', async () => {

@@ -13,7 +13,7 @@ import {
 import type { Operation } from '../s3/operation.ts';
 import { type RequestedEncryption, SSE, SSE_FAMILY, usesKms } from '../s3/sse.ts';
 import { matchesKeyId, matchesPattern } from './pattern.ts';
-import type { Backend, EncryptionRule } from './policy.ts';
+import type { Backend, EncryptionRule, KeyUsage } from './policy.ts';
 
 /** The encryption a write goes out with. */
 export interface EncryptionOrder {
@@ -210,6 +210,21 @@ function orderKms(rule: EncryptionRule, write: EncryptionCase): EncryptionVerdic
     kind: 'ordered',
     order: { algorithm: rule.algorithm, keyId, bucketKey, context: context.header, injected },
   };
+}
+
+/**
+ * S3 encrypts under symmetric encryption keys alone, and what a key is for never changes. Whether it is enabled, or there at
+ * all, may change at any moment: that is left to S3.
+ * https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+ */
+export function refuseUnusableKey(
+  verdict: EncryptionVerdict,
+  unusable: ReadonlyMap<string, KeyUsage> | undefined,
+): EncryptionVerdict {
+  if (verdict.kind !== 'ordered') return verdict;
+  const { keyId } = verdict.order;
+  const usage = unusable?.get(keyId);
+  return usage === undefined ? verdict : refused(refusals.keyNotUsable(keyId, usage));
 }
 
 function judgeAlgorithm(

@@ -47,6 +47,12 @@ export interface EncryptionRule {
   readonly otherEncryption: OtherEncryption;
 }
 
+/** What KMS says that a key is for. Neither changes in a key's life. */
+export interface KeyUsage {
+  readonly keySpec: string;
+  readonly keyUsage: string;
+}
+
 /** One S3 server behind the gateway. */
 export interface Backend {
   readonly name: string;

@@ -5,9 +5,15 @@ import * as refusals from '../refusal.ts';
 import type { Operation } from '../s3/operation.ts';
 import { type Settlement, settlementsOf } from '../s3/settlement.ts';
 import type { XmlElement } from '../s3/xml-element.ts';
-import { type ChannelStrength, type EncryptionCase, judgeEncryption, ruleFor } from './encryption.ts';
+import {
+  type ChannelStrength,
+  type EncryptionCase,
+  judgeEncryption,
+  refuseUnusableKey,
+  ruleFor,
+} from './encryption.ts';
 import { matchesAny } from './pattern.ts';
-import type { EncryptionRule } from './policy.ts';
+import type { EncryptionRule, KeyUsage } from './policy.ts';
 
 /** A configuration to be judged. */
 export interface SettlementCase {
@@ -18,6 +24,8 @@ export interface SettlementCase {
   readonly partition: string;
   readonly strength: ChannelStrength;
   readonly rules: readonly EncryptionRule[];
+  /** Keys that S3 takes for no encryption, and what they are for; absent where nothing is known of keys. */
+  readonly unusableKeys: ReadonlyMap<string, KeyUsage> | undefined;
   /** Whether the client may use the bucket that something is delivered to. */
   readonly mayUse: (bucket: string) => boolean;
 }
@@ -100,7 +108,8 @@ function refusalUnder(
     requested: { algorithm, keyId, context: undefined, bucketKey, customerKey: false },
     contextBytes: 0,
   };
-  const verdict = judgeEncryption({ ...rule, mode: 'require', context: {}, requiredContext: [] }, settled);
+  const demanding: EncryptionRule = { ...rule, mode: 'require', context: {}, requiredContext: [] };
+  const verdict = refuseUnusableKey(judgeEncryption(demanding, settled), configured.unusableKeys);
   const refusal =
     (verdict.kind === 'refused' ? verdict.refusal : undefined) ??
     refuseCustomerKeys(rule, settlement) ??

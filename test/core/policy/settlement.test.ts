@@ -1,7 +1,7 @@
 // Encryption that a document settles for later, against the rules. The documents are those of AWS's own pages.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { EncryptionRule } from '../../../src/core/policy/policy.ts';
+import type { EncryptionRule, KeyUsage } from '../../../src/core/policy/policy.ts';
 import { judgeSettlement, type SettlementVerdict } from '../../../src/core/policy/settlement.ts';
 import { operationNamed } from '../../../src/core/s3/operation.ts';
 import { parseXml } from '../../../src/gateway/xml.ts';
@@ -13,6 +13,7 @@ interface Options {
   readonly rules?: readonly EncryptionRule[];
   readonly key?: string;
   readonly buckets?: readonly string[];
+  readonly unusableKeys?: ReadonlyMap<string, KeyUsage>;
   readonly strength?: typeof STRONG | { secure: boolean; weakSignature: boolean; authorization: undefined };
 }
 
@@ -26,6 +27,7 @@ function judge(operation: string, xml: string | undefined, options: Options = {}
       partition: 'aws',
       strength: options.strength ?? STRONG,
       rules: options.rules ?? [rule({ allowedKeyIds: [OTHER_KEY_ARN] })],
+      unusableKeys: options.unusableKeys,
       mayUse: (bucket) => buckets.includes(bucket),
     },
     xml === undefined ? undefined : parseXml(Buffer.from(xml)),
@@ -138,6 +140,15 @@ describe('the default encryption of a bucket', () => {
     assert.deepEqual(under(KEY_ARN), { rule: 'rest', refusal: undefined, observed: false });
     assert.equal(under(FOREIGN_KEY_ARN).refusal?.reason, 'key_not_allowed');
     assert.equal(under(FOREIGN_KEY_ARN).rule, 'ledger');
+  });
+
+  test('under a key that can never encrypt is refused as S3 does', () => {
+    const unusableKeys = new Map([[KEY_ARN, { keySpec: 'RSA_2048', keyUsage: 'SIGN_VERIFY' }]]);
+    const xml = byDefault('aws:kms', KEY_ARN);
+    assert.equal(
+      judge('PutBucketEncryption', xml, { unusableKeys }).refusal?.code,
+      'KMS.InvalidKeyUsageException',
+    );
   });
 
   test('of a bucket without a rule is refused', () => {
