@@ -2,11 +2,13 @@
 // The command line: arguments in, exit code out. The only file that touches process.*.
 // Each command is loaded when it is asked for, so that --version and --help answer at once.
 import { readFileSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 
 const OK = 0;
 const FAILED = 1;
 const USAGE = 2;
+/** 0: forwarded, 1: refused, 2: there is no answer, as with `grep` and `diff`. */
+const NO_ANSWER = USAGE;
 
 async function serve(options: { config: string }): Promise<number> {
   const { loadConfiguration } = await import('./config/load.ts');
@@ -51,6 +53,49 @@ async function check(options: { config: string; json?: true; online?: true }): P
       : { result: loaded, tried: undefined };
   process.stdout.write(options.json ? checkJson(result, tried) : checkReport(result, tried));
   return result.kind === 'faulty' ? FAILED : OK;
+}
+
+async function explainRequest(method: string, url: string, options: ExplainOptions): Promise<number> {
+  try {
+    return await answerQuestion(method, url, options);
+  } catch (error) {
+    complain(`s3-kms-gateway explain: ${error instanceof Error ? error.message : String(error)}`);
+    return NO_ANSWER;
+  }
+}
+
+async function answerQuestion(method: string, url: string, options: ExplainOptions): Promise<number> {
+  const { loadConfiguration } = await import('./config/load.ts');
+  const { faultLines } = await import('./command/check.ts');
+  const { explain } = await import('./command/explain/explain.ts');
+  const { explanationJson, writeExplanation } = await import('./command/explain/text.ts');
+  const { config, header: headers = [], data: file, json, ...rest } = options;
+  const result = loadConfiguration(config, process.env);
+  if (result.kind === 'faulty') {
+    for (const line of faultLines(result.faults)) complain(line);
+    return NO_ANSWER;
+  }
+  const data = file === undefined ? undefined : readFileSync(file);
+  const answer = await explain(result.configuration, { ...rest, method, url, headers, data }, new Date());
+  if ('kind' in answer) {
+    complain(`s3-kms-gateway explain: ${answer.message}`);
+    return NO_ANSWER;
+  }
+  if (json) process.stdout.write(explanationJson(answer));
+  else writeExplanation(answer, process.stdout);
+  return { forwarded: OK, refused: FAILED, undecided: NO_ANSWER }[answer.outcome];
+}
+
+interface ExplainOptions {
+  readonly config: string;
+  readonly client?: string;
+  readonly listener?: string;
+  readonly plaintext?: true;
+  readonly signature?: 'v4' | 'v2' | 'none';
+  readonly peer?: string;
+  readonly header?: readonly string[];
+  readonly data?: string;
+  readonly json?: true;
 }
 
 async function demo(options: { once?: true }): Promise<number> {
@@ -100,6 +145,27 @@ function commandLine(exit: (code: number) => void): Command {
     .addHelpText('after', example('check --config gateway.yaml'))
     .action(run(check));
   program
+    .command('explain')
+    .description('Say what the gateway would do with a request, and why. Sends nothing')
+    .argument('<method>', 'PUT, GET, …')
+    .argument('<url>', 'a path, /bucket/key, or a whole URL, whose host tells about virtual-hosted style')
+    .requiredOption(...config)
+    .option('--client <name>', 'the client that sends it, with the keys it has in the configuration')
+    .option('--listener <name>', 'the listener it comes in on; without, the one that fits best')
+    .option('--plaintext', 'it comes in on a plaintext listener')
+    .addOption(new Option('--signature <version>', 'how it is signed').choices(['v4', 'v2', 'none']))
+    .option('-H, --header <line>', "one of its headers, 'name: value'; may be repeated", collect)
+    .option('--data <file>', 'its body: proven as the gateway would')
+    .option('--peer <address>', 'the address it comes from: that of a trusted proxy, for example')
+    .option('--json', 'answer as JSON')
+    .addHelpText(
+      'after',
+      `${example(EXPLAIN_EXAMPLE)}\n\nExit codes: 0 it would be forwarded, 1 it would be refused, 2 there is no answer.`,
+    )
+    .action(async (method: string, url: string, options: ExplainOptions) =>
+      exit(await explainRequest(method, url, options)),
+    );
+  program
     .command('demo')
     .description('Start an S3 backend and the gateway in front of it, and walk through the main cases')
     .option('--once', 'exit after the walk, with 0 if every step went as it should')
@@ -114,6 +180,14 @@ function commandLine(exit: (code: number) => void): Command {
     'after',
     '\nExit codes: 0 all is well, 1 something is faulty or failed, 2 the command line is wrong.',
   );
+}
+
+const EXPLAIN_EXAMPLE =
+  "explain --config gateway.yaml PUT /billing-eu/a.csv -H 'x-amz-server-side-encryption: AES256'";
+
+/** Gathers what is given more than once. */
+function collect(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 function example(line: string): string {

@@ -1,6 +1,7 @@
 // What a configuration file comes down to for the rest of the program: every default filled in, every file read.
 // Types only; must not know the form of the file.
 import type { Backend, Policy } from '../core/policy/policy.ts';
+import type { Position } from './document.ts';
 
 /** A whole configuration, ready to run. */
 export interface Configuration {
@@ -12,11 +13,16 @@ export interface Configuration {
   readonly timeouts: Timeouts;
   readonly workers: number;
   readonly log: { readonly level: LogLevel };
+  /** Where each item of a list stands in the file, in the order of the list. */
+  readonly positions: Readonly<Record<ListSection, readonly Position[]>>;
   /** The configuration file, as it was named. */
   readonly file: string;
   /** Absolute paths of all files that were read, the configuration file first: a change of any asks for a reload. */
   readonly files: readonly string[];
 }
+
+/** A list of the file whose items are told by their place. */
+export type ListSection = 'listeners' | 'backends' | 'clients' | 'encryption';
 
 /** Where to listen. The host carries no brackets, also for IPv6. */
 export interface Address {

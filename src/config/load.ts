@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { z } from 'zod';
 import { buildBackends } from './backends.ts';
 import { buildClients } from './clients.ts';
-import type { Configuration } from './configuration.ts';
+import type { Configuration, ListSection } from './configuration.ts';
 import { type ReadDocument, readDocument } from './document.ts';
 import { buildRules } from './encryption.ts';
 import { type Entry, soundItems, soundSection } from './entries.ts';
@@ -15,6 +15,7 @@ import { buildListeners } from './listeners.ts';
 import {
   type BackendSection,
   type ClientSection,
+  type FileSection,
   fileSchema,
   type ListenerSection,
   sections,
@@ -61,7 +62,7 @@ export function parseConfiguration(
   const document = readDocument(text, environment);
   const notes = collect(file, document);
   for (const problem of document.problems) notes.add(problem);
-  const configuration = document.usable ? build(document.value, file, notes) : undefined;
+  const configuration = document.usable ? build(document, file, notes) : undefined;
   const faults = [...notes.faults].sort(byPlace);
   const warnings = [...notes.warnings].sort(byPlace);
   if (configuration === undefined || faults.length > 0) return { kind: 'faulty', faults, warnings };
@@ -92,7 +93,8 @@ function collect(file: string, document: ReadDocument): Notes {
   };
 }
 
-function build(value: unknown, file: string, notes: Notes): Configuration | undefined {
+function build(document: ReadDocument, file: string, notes: Notes): Configuration | undefined {
+  const { value } = document;
   if (value === null) {
     notes.fault([], 'the configuration is empty', 'Start with listeners and backends.');
     return undefined;
@@ -109,7 +111,17 @@ function build(value: unknown, file: string, notes: Notes): Configuration | unde
   const { listeners, backends, clients, rules } = parts;
   const policy = { domains, clients, rules, backends, signatureV2, limits };
   const rest = { admin: admin.address, timeouts, workers: 1, log, file, files: [...files.names] };
-  return { policy, listeners, backends, ...rest };
+  return { policy, listeners, backends, positions: positionsOf(parsed.data, document), ...rest };
+}
+
+function positionsOf(sections: FileSection, { locate }: ReadDocument): Configuration['positions'] {
+  const of = (section: ListSection) => sections[section].map((_item, index) => locate([section, index]));
+  return {
+    listeners: of('listeners'),
+    backends: of('backends'),
+    clients: of('clients'),
+    encryption: of('encryption'),
+  };
 }
 
 function buildParts(

@@ -492,7 +492,10 @@ const workers: z.ZodType<number | 'auto'> = z
 
 const log: z.ZodType<{ readonly level: LogLevel }> = z
   .strictObject({
-    level: z.enum(['debug', 'info', 'warn', 'error']).describe('Least level that is logged').default('info'),
+    level: z
+      .enum(['debug', 'info', 'warn', 'error'])
+      .describe('Least level of messages; audit lines are always written')
+      .default('info'),
   })
   .describe('Log on standard output, JSON lines');
 

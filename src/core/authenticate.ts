@@ -237,7 +237,7 @@ export function hostedBucketOf(request: ParsedRequest, policy: Policy): string |
 }
 
 /** The region clients sign for; where no backend serves the bucket, the first one's, until the bucket is refused. */
-function regionOf(backend: Backend | undefined, policy: Policy): string {
+export function regionOf(backend: Backend | undefined, policy: Policy): string {
   return backend?.region ?? policy.backends[0]?.region ?? 'us-east-1';
 }
 

@@ -272,6 +272,9 @@ function judgeAuthenticated(
 ): Verdict | Refusal {
   const { request, operation, backend, identity } = authenticated;
   facts.backend = backend.name;
+  const asked = requestedEncryption(request.fields);
+  if (asked.algorithm !== undefined) facts.clientAlgorithm = asked.algorithm;
+  if (asked.keyId !== undefined) facts.clientKeyId = asked.keyId;
   const denied =
     refuseMisplacedHeaders(operation, request.fields) ?? authorizeHeaders(identity.client, request.fields);
   if (denied) return denied;
@@ -326,7 +329,7 @@ function settle(
 ): Verdict | Refusal | undefined {
   if (operation.access !== 'admin' || address.resource === 'service') return undefined;
   if (settlesEncryption(operation) && read?.kind !== 'document') {
-    if (body.kind !== 'plain' || body.length === 0) return refusals.xmlMalformed();
+    if (body.kind !== 'plain') return refusals.xmlMalformed();
     return refuseDocument(request, body.length) ?? { kind: 'read-document', facts, body };
   }
   const { rule, refusal, observed } = judgeSettlement(
@@ -424,6 +427,7 @@ function judgeWrite(
   const rule = ruleFor(policy.rules, bucket, key);
   if (!rule) return refusals.noRule();
   facts.rule = rule.name;
+  facts.ruleMode = rule.mode;
   const judge = isPreserved(request) ? judgeCompliance : judgeEncryption;
   const judged = judge(rule, {
     operation,

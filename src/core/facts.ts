@@ -25,7 +25,11 @@ export interface Facts {
   scheme?: AuthenticationScheme;
   /** `verified`, or the reason why not. */
   verification?: 'verified' | Reason;
+  /** The algorithm and the KMS key ID that the client itself asked for, as sent; of a request whose sender is known. */
+  clientAlgorithm?: string;
+  clientKeyId?: string;
   rule?: string;
+  ruleMode?: 'inject' | 'require' | 'observe' | 'off';
   backend?: string;
   /** What a rule in mode `observe` would have refused. */
   observedReason?: Reason;

@@ -17,13 +17,15 @@ export interface StepReport {
   readonly faults: readonly string[];
 }
 
-type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
+export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan';
 
 const WIDTH = 100;
 const LABEL = 12;
 
 export interface Report {
   title(text: string): void;
+  /** What a report is about, and how it ended. */
+  heading(text: string, end: string, style: Style): void;
   /** A label and what belongs to it, a line each. */
   field(label: string, lines: readonly string[]): void;
   text(lines: readonly string[]): void;
@@ -44,6 +46,7 @@ export function createReport(output: Output): Report {
   };
   return {
     title: (text) => line(`\n${paint('bold', text)}\n`),
+    heading: (text, end, style) => line(`${paint('bold', text)} ${paint(style, end)}`),
     field,
     text: (lines) => {
       for (const text of lines) line(text);
@@ -66,6 +69,7 @@ export function createReport(output: Output): Report {
 
 function emphasise(text: string, paint: (style: Style, text: string) => string): string {
   if (/^[+~] /.test(text)) return paint('green', text);
+  if (text.startsWith('- ')) return paint('red', text);
   return text.startsWith('refuse') ? paint('yellow', text) : text;
 }
 

@@ -4,8 +4,8 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { ReceivedHeaders } from '../core/http/headers.ts';
 import { encodePath, formatQuery, parseTarget, type QueryParameter } from '../core/http/target.ts';
-import { stringToSignV2 } from '../core/sigv2/verify.ts';
-import { hmacSha1Base64, sha256Hex } from '../core/sigv4/digest.ts';
+import { authorizationV2 } from '../core/sigv2/sign.ts';
+import { sha256Hex } from '../core/sigv4/digest.ts';
 import { type SigningCredentials, sign } from '../core/sigv4/sign.ts';
 import { SigningKeys } from '../core/sigv4/signing-key.ts';
 
@@ -76,7 +76,6 @@ function signedV4(wire: Wire, { method, path, query = [], headers = {}, body }: 
 }
 
 function signedV2(wire: Wire, { method, headers = {} }: WireRequest, rawTarget: string): Headers {
-  const { accessKeyId, secretAccessKey } = wire.credentials;
   const fields: Headers = [
     ['host', hostOf(wire)],
     ['date', new Date().toUTCString()],
@@ -85,9 +84,8 @@ function signedV2(wire: Wire, { method, headers = {} }: WireRequest, rawTarget: 
   const target = parseTarget(rawTarget);
   if (!target) throw new Error(`not a request target: ${rawTarget}`);
   const received = new ReceivedHeaders(fields.map(([name, value]) => ({ name, value })));
-  const claim = { form: 'header', accessKeyId, signature: '', expires: undefined } as const;
-  const toSign = stringToSignV2(claim, { method, target, headers: received, hostedBucket: undefined });
-  return [...fields, ['authorization', `AWS ${accessKeyId}:${hmacSha1Base64(secretAccessKey, toSign)}`]];
+  const message = { method, target, headers: received, hostedBucket: undefined };
+  return [...fields, ['authorization', authorizationV2(message, wire.credentials)]];
 }
 
 function hostOf({ port }: Wire): string {

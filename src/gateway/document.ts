@@ -1,13 +1,13 @@
 // Reads a document that decides whether its request may pass: whole, bounded by its plan, and proven before it is parsed.
 // Knows streams; what the elements mean is the core's affair.
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { ProvenBodyPlan } from '../core/policy/body-plan.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { XmlElement } from '../core/s3/xml-element.ts';
 import { BodyRefused, ProvenBody } from './body.ts';
 import { parseXml } from './xml.ts';
 
-/** A document, to be sent on byte by byte as it came. */
+/** A document that has been proven. */
 export interface ReadDocument {
   readonly bytes: Buffer;
   /** Absent where it is not well-formed. */
@@ -19,7 +19,7 @@ export type DocumentRead = ReadDocument | { readonly refusal: Refusal } | undefi
 
 /** Reads the body as planned. A client that sends nothing for `idleMs` is cut off. */
 export function readDocument(
-  request: IncomingMessage,
+  request: Readable,
   plan: Exclude<ProvenBodyPlan, { kind: 'none' }>,
   idleMs: number,
 ): Promise<DocumentRead> {
@@ -33,7 +33,7 @@ export function readDocument(
       resolve(result);
     };
     const leave = () => {
-      if (!request.complete) finish(undefined);
+      if (!request.readableEnded) finish(undefined);
     };
     body.on('data', (chunk: Buffer) => {
       idle.refresh();

@@ -1,6 +1,6 @@
 // Reads a POST form up to the first byte of its file, and leaves the rest of the request where it is.
 // Knows streams; what the fields mean is the core's affair.
-import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { Refusal } from '../core/refusal.ts';
 import * as refusals from '../core/refusal.ts';
 import { type Form, FormDataParser } from '../core/s3/form-data.ts';
@@ -19,7 +19,7 @@ export type FormRead = FormUpload | { readonly refusal: Refusal } | undefined;
 
 /** Reads the fields. A client that sends nothing for `idleMs` is cut off. */
 export function readForm(
-  request: IncomingMessage,
+  request: Readable,
   boundary: string,
   length: number,
   idleMs: number,

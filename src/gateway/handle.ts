@@ -1,17 +1,15 @@
 // THE DATA PATH: receive → decide → send → relay, and then exactly one observation, also when the client has left.
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { decide, type ReadBody, type Verdict } from '../core/decide.ts';
+import { decide } from '../core/decide.ts';
 import type { Backend, KeyUsage, Policy } from '../core/policy/policy.ts';
-import type { Refusal } from '../core/refusal.ts';
 import type { SigningKeys } from '../core/sigv4/signing-key.ts';
 import type { Observer } from '../observe/observe.ts';
 import type { Backends } from './backend.ts';
-import { readDocument } from './document.ts';
 import { Exchange } from './exchange.ts';
 import { internalError, noCredentials } from './failure.ts';
-import { readForm } from './form.ts';
+import { asksToRead, type ReadAhead, readAhead } from './read-ahead.ts';
 import { type ListenerContext, receive } from './receive.ts';
-import { type ReadAhead, relay } from './relay.ts';
+import { relay } from './relay.ts';
 
 /** What handling a request takes, as one configuration has it. */
 export interface Handling {
@@ -64,7 +62,7 @@ async function serve(
   const context = () => ({ policy, credentials, now: new Date(), keys, unusableKeys });
   let verdict = decide(received, context());
   let ahead: ReadAhead | undefined;
-  if (verdict.kind === 'read-form' || verdict.kind === 'read-document') {
+  if (asksToRead(verdict)) {
     exchange.facts = verdict.facts;
     if (mayContinue) response.writeContinue();
     const read = await readAhead(request, verdict, handling.bodyIdleMs);
@@ -85,23 +83,6 @@ async function serve(
   if (verdict.kind === 'refused') exchange.refuse(verdict.refusal);
   else exchange.fail(noCredentials(), 'no credentials');
   return closed(response);
-}
-
-/** What a request is judged by besides its head, for the judgement and for the relay; `undefined`: the client has left. */
-async function readAhead(
-  request: IncomingMessage,
-  verdict: Extract<Verdict, { kind: 'read-form' | 'read-document' }>,
-  idleMs: number,
-): Promise<{ readonly body: ReadBody; readonly ahead: ReadAhead } | { refusal: Refusal } | undefined> {
-  if (verdict.kind === 'read-form') {
-    const upload = await readForm(request, verdict.boundary, verdict.length, idleMs);
-    if (!upload || 'refusal' in upload) return upload;
-    return { body: { kind: 'form', form: upload.form }, ahead: { kind: 'form', upload } };
-  }
-  const document = await readDocument(request, verdict.body, idleMs);
-  if (!document || 'refusal' in document) return document;
-  const { root, bytes } = document;
-  return { body: { kind: 'document', root }, ahead: { kind: 'document', bytes } };
 }
 
 function closed(response: ServerResponse): Promise<void> {

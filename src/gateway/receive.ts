@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIPv6 } from 'node:net';
 import type { ListenerConfiguration } from '../config/configuration.ts';
 import { ReceivedHeaders } from '../core/http/headers.ts';
-import type { ReceivedRequest } from '../core/request.ts';
+import type { Channel, ReceivedRequest } from '../core/request.ts';
 
 /** A listener as requests see it. */
 export interface ListenerContext {
@@ -39,14 +39,15 @@ export function receive(message: IncomingMessage, listener: ListenerContext): Re
     method: message.method ?? '',
     target: message.url ?? '',
     headers: ReceivedHeaders.fromRaw(message.rawHeaders),
-    channel: {
-      encrypted: listener.encrypted,
-      declaredSecure: listener.declaredSecure,
-      peerTrusted: isTrusted(listener.trustedProxies, message.socket.remoteAddress),
-      authentication: listener.authentication,
-      signing: listener.signing,
-    },
+    channel: channelOf(listener, message.socket.remoteAddress),
   };
+}
+
+/** The connection of a peer with this address. */
+export function channelOf(listener: ListenerContext, peerAddress: string | undefined): Channel {
+  const { encrypted, declaredSecure, authentication, signing, trustedProxies } = listener;
+  const peerTrusted = isTrusted(trustedProxies, peerAddress);
+  return { encrypted, declaredSecure, peerTrusted, authentication, signing };
 }
 
 function isTrusted(trusted: BlockList, address: string | undefined): boolean {

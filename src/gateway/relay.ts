@@ -23,14 +23,9 @@ import {
   redirectNotFollowed,
   unconfirmedEncryption,
 } from './failure.ts';
-import type { FormUpload } from './form.ts';
-import { endResponse, hasUnreadBody } from './respond.ts';
+import type { ReadAhead } from './read-ahead.ts';
+import { endResponse, hasUnreadBody, REQUEST_ID } from './respond.ts';
 import { parseXml } from './xml.ts';
-
-/** What has been read of a request before it is sent on. */
-export type ReadAhead =
-  | { readonly kind: 'form'; readonly upload: FormUpload }
-  | { readonly kind: 'document'; readonly bytes: Buffer };
 
 /** Sends a request on and relays its answer. Resolves when nothing more will happen to the exchange. */
 export function relay(
@@ -235,8 +230,9 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
 
   #writeHead(status: number, headers: readonly (readonly [string, string])[]): void {
     const { request, response, requestId } = this.#exchange;
-    const out = headers.flat();
-    out.push('x-s3-kms-gateway-request-id', requestId);
+    // A backend that is such a gateway itself has one of its own.
+    const out = headers.filter(([name]) => name !== REQUEST_ID).flat();
+    out.push(REQUEST_ID, requestId);
     // What is left of an upload that the backend did not wait for would be read as the next request.
     if (hasUnreadBody(request)) out.push('connection', 'close');
     response.writeHead(status, out);
@@ -251,7 +247,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     const exchange = this.#exchange;
     if (judged.kind === 'refused') exchange.refuse(judged.refusal);
     else if (judged.kind === 'redirect')
-      exchange.fail(redirectNotFollowed(), `redirect to ${judged.location ?? 'nowhere'}`);
+      exchange.fail(redirectNotFollowed(), `redirect to ${withoutQuery(judged.location) ?? 'nowhere'}`);
     else this.#unconfirmed();
   }
 
@@ -308,6 +304,11 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     if (error instanceof BodyRefused) this.#exchange.refuse(error.refusal);
     else this.#exchange.fail(backendFailure(error), describeFailure(error));
   }
+}
+
+/** A redirect may repeat a presigned query. */
+function withoutQuery(location: string | undefined): string | undefined {
+  return location?.replace(/[?#].*$/s, '');
 }
 
 function rawHeaders(controller: Dispatcher.DispatchController): (readonly [string, string])[] {

@@ -12,6 +12,9 @@ export interface RequestIdentity {
   readonly resource: string;
 }
 
+/** The request's ID in every answer, the gateway's own and those that are passed on. */
+export const REQUEST_ID = 'x-s3-kms-gateway-request-id';
+
 /** Body bytes that are read and thrown away after an early answer, so that the client gets to read it. */
 const LINGER_BYTES = 16 * 1024 * 1024;
 const LINGER_MS = 2_000;
@@ -41,6 +44,7 @@ export function errorHeaders(
     'content-type': 'application/xml',
     'content-length': String(Buffer.byteLength(body)),
     'x-amz-request-id': requestId,
+    [REQUEST_ID]: requestId,
     'x-amz-id-2': 's3-kms-gateway',
     ...(error.status === 503 ? { 'retry-after': RETRY_AFTER } : {}),
   };

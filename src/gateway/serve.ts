@@ -4,7 +4,7 @@ import { SigningKeys } from '../core/sigv4/signing-key.ts';
 import { keyUses } from '../kms/key-uses.ts';
 import { type KeyWatch, nameOf, watchKeys } from '../kms/watch.ts';
 import { type AdminServer, type ReadinessCheck, startAdmin } from '../observe/admin.ts';
-import { createLogger, type Logger } from '../observe/log.ts';
+import { createLogger, describeFault, type Logger } from '../observe/log.ts';
 import { openLogStream } from '../observe/log-stream.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import { createObserver } from '../observe/observe.ts';
@@ -83,7 +83,8 @@ function handlingOf(
     unusableKeys: keys.unusable,
     bodyIdleMs: configuration.timeouts.bodyIdle,
     observe: createObserver(metrics, logger),
-    reportBug: (err, requestId) => logger.error({ err, requestId }, 'fault of the gateway'),
+    reportBug: (error, requestId) =>
+      logger.error({ fault: describeFault(error), requestId }, 'fault of the gateway'),
     requestStarted: metrics.requestStarted,
     requestFinished: metrics.requestFinished,
   };

@@ -26,34 +26,39 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
     base: null,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: describeError },
   };
   return pino(options, destination);
 }
 
+/** An error field by field: libraries hang requests and sockets on theirs. */
+function describeError(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { code } = error as NodeJS.ErrnoException;
+  return { type: error.name, code, message: error.message, stack: error.stack };
+}
+
 /**
- * Writes the audit line of one request; `msg` is `request`. Names are stable; a field that does not apply is absent.
+ * What a fault of the gateway itself leaves in the log. Its message may quote the request, as those of JSON.parse and URL do,
+ * so there is the place in the sources alone.
+ */
+export function describeFault(error: unknown): Record<string, unknown> {
+  if (!(error instanceof Error)) return { type: typeof error };
+  const { code } = error as NodeJS.ErrnoException;
+  const frames = error.stack?.split('\n').filter((line) => /^ +at /.test(line));
+  return { type: error.name, code, at: frames?.map((line) => line.trim().slice('at '.length)) };
+}
+
+/** The same log for audit lines, which are written whatever `level` says: no refusal is lost to `level: error`. */
+export function auditLogger(logger: Logger): Logger {
+  return logger.child({}, { level: 'info' });
+}
+
+/**
+ * Writes the audit line of one request; `msg` is `request`. Names are stable; a field that does not apply is absent. What
+ * each field is stands in docs/observability.md, and no field that does not stand there.
  *
- * The level is `error` where encryption was not confirmed, `warn` where the backend failed, else `info`:
- * a log level above `info` gives up the audit of everything else, refusals included.
- *
- * | field | is |
- * |---|---|
- * | `requestId` | the gateway's ID of the request, as sent to the client |
- * | `listener`, `peerAddress`, `secure` | where it came in, from which address, whether that counts as secure transport |
- * | `client`, `accessKeyId`, `scheme` | the verified client, the access key ID it claimed, the form of its signature |
- * | `method`, `operation`, `bucket`, `key` | what it asked for; the key decoded, control characters escaped by JSON |
- * | `rule` | the encryption rule that decided |
- * | `outcome`, `status` | `forwarded`, `refused`, `client_aborted` or `backend_failed`; the HTTP status, 0 for none |
- * | `reason`, `observedReason` | of the refusal; of the refusal that mode `observe` did not make |
- * | `errorCode`, `errorMessage` | of the S3 error that the gateway itself answered with |
- * | `observedInjected` | what mode `observe` would have added and did not |
- * | `injected` | what the gateway added: `algorithm`, `key_id`, `context`, `bucket_key` |
- * | `requestedAlgorithm`, `requestedKeyId` | the encryption asked of the backend |
- * | `confirmedAlgorithm`, `confirmedKeyId` | the encryption the backend answered with |
- * | `unconfirmed` | `true` where these should agree and do not |
- * | `backend`, `backendRequestId`, `backendError` | the backend, its own request ID, the failure towards it |
- * | `bytesReceived`, `bytesSent` | body bytes from and to the client |
- * | `durationMs`, `backendFirstByteMs` | the whole request, and until the backend's first byte, in milliseconds |
+ * The level is `error` where encryption was not confirmed, `warn` where the backend failed, else `info`.
  */
 export function auditLine(logger: Logger, observation: Observation): void {
   const line = auditFields(observation);
@@ -64,7 +69,8 @@ export function auditLine(logger: Logger, observation: Observation): void {
 
 /** Field by field: what is added to Observation one day is not logged before somebody has thought about it. */
 function auditFields(observation: Observation): Record<string, unknown> {
-  const { error, requestedEncryption, confirmedEncryption, backendFirstByteSeconds } = observation;
+  const { error, clientEncryption, requestedEncryption, confirmedEncryption } = observation;
+  const { backendFirstByteSeconds } = observation;
   return {
     requestId: observation.requestId,
     listener: observation.listener,
@@ -77,7 +83,10 @@ function auditFields(observation: Observation): Record<string, unknown> {
     operation: observation.operation,
     bucket: observation.bucket,
     key: observation.key,
+    clientAlgorithm: clientEncryption?.algorithm,
+    clientKeyId: clientEncryption?.keyId,
     rule: observation.rule,
+    ruleMode: observation.ruleMode,
     outcome: observation.outcome,
     status: observation.status,
     reason: observation.reason,

@@ -1,6 +1,6 @@
 // What is known of one request once it is over: the single source of its metrics and its audit line.
 // Knows the closed label sets; must not know sockets, and holds no secret, signature, context value or SSE-C key.
-import type { AuthenticationScheme, Injection } from '../core/facts.ts';
+import type { AuthenticationScheme, Facts, Injection } from '../core/facts.ts';
 import type { Reason } from '../core/refusal.ts';
 
 export type { AuthenticationScheme, Injection } from '../core/facts.ts';
@@ -24,7 +24,10 @@ export interface Observation {
   /** `verified`, or the reason of the refusal where authentication failed; absent where it was not reached. */
   readonly verification: 'verified' | Reason | undefined;
   readonly secure: boolean;
+  /** Algorithm and key ID that the client itself asked for, as it sent them. */
+  readonly clientEncryption: EncryptionSummary | undefined;
   readonly rule: string | undefined;
+  readonly ruleMode: Facts['ruleMode'];
   readonly backend: string | undefined;
   readonly outcome: OutcomeKind;
   /** HTTP status the client was sent, 0 where it left before one. */
@@ -69,7 +72,9 @@ export const NOTHING_KNOWN: Omit<Observation, 'requestId' | 'listener' | 'outcom
   scheme: undefined,
   verification: undefined,
   secure: false,
+  clientEncryption: undefined,
   rule: undefined,
+  ruleMode: undefined,
   backend: undefined,
   reason: undefined,
   error: undefined,

@@ -1,7 +1,7 @@
 // What happens when a request is over: it is counted and gets its audit line. One call for each request.
 // Knows metrics and log; must not know sockets, and must not fail a request.
 
-import { auditLine, type Logger } from './log.ts';
+import { auditLine, auditLogger, describeFault, type Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Observation } from './observation.ts';
 
@@ -9,6 +9,7 @@ export type Observer = (observation: Observation) => void;
 
 /** The observer never throws: a fault in counting does not cost the audit line, and neither costs the client its response. */
 export function createObserver(metrics: Pick<Metrics, 'record'>, logger: Logger): Observer {
+  const audit = auditLogger(logger);
   return (observation) => {
     try {
       metrics.record(observation);
@@ -16,16 +17,16 @@ export function createObserver(metrics: Pick<Metrics, 'record'>, logger: Logger)
       report(logger, error, observation.requestId, 'This request is missing from the metrics');
     }
     try {
-      auditLine(logger, observation);
+      auditLine(audit, observation);
     } catch (error) {
       report(logger, error, observation.requestId, 'This request has no audit line');
     }
   };
 }
 
-function report(logger: Logger, err: unknown, requestId: string, message: string): void {
+function report(logger: Logger, error: unknown, requestId: string, message: string): void {
   try {
-    logger.error({ err, requestId }, message);
+    logger.error({ fault: describeFault(error), requestId }, message);
   } catch {
     // The log itself is broken: there is nobody left to tell.
   }

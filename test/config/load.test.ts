@@ -119,6 +119,25 @@ describe('a sound configuration', () => {
     assert.deepEqual(configuration.admin, { host: '127.0.0.1', port: 9091 });
   });
 
+  test('tells where each item stands in the file', () => {
+    const lines = FULL.split('\n');
+    const first = (section: string) => lines.findIndex((line) => line.startsWith(`${section}:`)) + 2;
+    const { listeners, backends, clients, encryption } = configuration.positions;
+    assert.deepEqual(
+      [listeners, backends, clients, encryption].map(([position]) => position?.line),
+      ['listeners', 'backends', 'clients', 'encryption'].map(first),
+    );
+    assert.deepEqual(
+      [listeners.length, backends.length, clients.length, encryption.length],
+      [
+        configuration.listeners,
+        configuration.backends,
+        [...configuration.policy.clients],
+        configuration.policy.rules,
+      ].map(({ length }) => length),
+    );
+  });
+
   test('gives clients by access key ID, their secrets read without the final newline', () => {
     assert.deepEqual(
       [...configuration.policy.clients],

@@ -27,6 +27,18 @@ encryption:
   - { name: rest, keyId: testkey-1 }
 `,
 );
+const client = (name: string) =>
+  `  - { name: ${name}, accessKeyId: ${name}, secretAccessKeyFile: billing.secret, buckets: ["*"], access: read-write }\n`;
+const withClients = (clients: string) => `listeners:
+  - { address: 127.0.0.1:8443, tls: { certificateFile: tls.crt, keyFile: tls.key } }
+backends:
+  - { name: ceph, endpoint: http://localhost:7480, region: default }
+encryption:
+  - { name: rest, keyId: testkey-1 }
+clients:
+${clients}`;
+fixture.write('explained.yaml', withClients(client('billing')));
+fixture.write('two.yaml', withClients(client('billing') + client('other')));
 fixture.write('faulty.yaml', 'listeners: []\nbackends:\n  - { name: a, endpoint: h, region: r }\n');
 fixture.write(
   'dubious.yaml',
@@ -43,7 +55,7 @@ describe('the command line', () => {
   test('--help names the commands, and each command has help with an example', () => {
     const help = run('--help');
     assert.equal(help.status, 0);
-    for (const command of ['serve', 'check', 'demo', 'schema']) {
+    for (const command of ['serve', 'check', 'explain', 'demo', 'schema']) {
       assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
       const { status, stdout } = run(command, '--help');
       assert.equal(status, 0);
@@ -115,6 +127,73 @@ describe('the command line', () => {
     assert.equal(stdout, '');
     assert.match(stderr, /^faulty\.yaml:1:1 listeners: is empty\./m);
   });
+
+  const explain = ['explain', '--config', 'explained.yaml'] as const;
+
+  test('explain says what would become of a request, and exits 0 where it would be forwarded', () => {
+    const { status, stdout, stderr } = run(...explain, 'PUT', '/bucket/a');
+    assert.match(stdout, /^PutObject bucket a ✔ forwarded\n {3}sent {5}PUT \/bucket\/a\n/);
+    assert.match(stdout, /^ {3}rule {5}rest \(explained\.yaml:6\), mode inject$/m);
+    assert.match(stdout, /^ {12}\+ x-amz-server-side-encryption-aws-kms-key-id: testkey-1$/m);
+    assert.deepEqual([status, stderr], [0, '']);
+  });
+
+  test('explain --json exits 1 where it would be refused', () => {
+    const header = 'x-amz-server-side-encryption: AES256';
+    const { status, stdout } = run(
+      ...explain,
+      '--json',
+      'PUT',
+      '/bucket/a',
+      '-H',
+      'x-amz-meta-a: 1',
+      '-H',
+      header,
+    );
+    const { outcome, reason, ruleLine, clientLine } = JSON.parse(stdout);
+    assert.deepEqual([outcome, reason, ruleLine, clientLine], ['refused', 'encryption_downgrade', 6, 8]);
+    assert.equal(status, 1);
+  });
+
+  test('explain proves a body', () => {
+    const hash = `x-amz-content-sha256: ${'a'.repeat(64)}`;
+    const { status, stdout } = run(...explain, 'PUT', '/bucket/a', '--data', 'billing.secret', '-H', hash);
+    assert.match(stdout, /reason payload_mismatch/);
+    assert.equal(status, 1);
+  });
+
+  for (const [what, argv, message] of [
+    [
+      'a client that is not there',
+      [...explain, '--client', 'x', 'GET', '/b/k'],
+      /has no client x\. It has: billing$/m,
+    ],
+    [
+      'a client that is not named',
+      ['explain', '-c', 'two.yaml', 'GET', '/b/k'],
+      /with --client: one of billing, other/,
+    ],
+    ['a file that is not there', [...explain, 'PUT', '/b/k', '--data', 'nothing'], /ENOENT/],
+    [
+      'a faulty configuration',
+      ['explain', '-c', 'faulty.yaml', 'GET', '/b/k'],
+      /^faulty\.yaml:1:1 listeners/,
+    ],
+    [
+      'a signature there is not',
+      [...explain, '--signature', 'v3', 'GET', '/b/k'],
+      /Allowed choices are v4, v2, none/,
+    ],
+    ['no URL', [...explain, 'GET', 'b'], /b is no URL/],
+    ['no URL at all', [...explain, 'GET'], /missing required argument 'url'/],
+  ] as const) {
+    test(`explain exits 2, for there is no answer: ${what}`, () => {
+      const { status, stdout, stderr } = run(...argv);
+      assert.equal(stdout, '');
+      assert.match(stderr, message);
+      assert.equal(status, 2);
+    });
+  }
 
   test('schema prints JSON', () => {
     const { status, stdout } = run('schema');

@@ -103,6 +103,7 @@ describe('a write that names no encryption', () => {
       scheme: 'sigv4',
       verification: 'verified',
       rule: 'all',
+      ruleMode: 'inject',
       backend: 'primary',
     });
   });

@@ -100,6 +100,7 @@ describe('imports point one way', () => {
     ['http', /^core\/http\//],
     ['facts', /^core\/facts\.ts$/],
     ['refusal', /^core\/refusal\.ts$/],
+    ['sensitive', /^core\/sensitive\.ts$/],
   ];
   const layerOf = (file: string): number => LAYERS.findIndex(([, owns]) => owns.test(file));
 

@@ -1,4 +1,5 @@
 // A minimal S3 client over real sockets for tests that need a request just so. Signed by the independent signer.
+import { createHmac } from 'node:crypto';
 import * as http from 'node:http';
 import * as https from 'node:https';
 import { Sha256 } from '@aws-crypto/sha256-js';
@@ -25,12 +26,18 @@ export interface Answer {
   readonly message: string | undefined;
 }
 
+export interface Credentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
 /** Where to send to, and which authority to trust there. */
 export interface Endpoint {
   readonly endpoint: string;
   readonly ca?: string;
   readonly region?: string;
-  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly credentials?: Credentials;
 }
 
 /** Signs with Signature Version 4 and sends. */
@@ -61,6 +68,20 @@ export async function signedHeaders(to: Endpoint, request: PlainRequest): Promis
     body: request.body,
   });
   return signed.headers;
+}
+
+/** Signs with Signature Version 2, by the definition of RESTAuthentication.html. */
+export function sendV2(to: Endpoint, request: PlainRequest): Promise<Answer> {
+  const { host } = new URL(to.endpoint);
+  const date = new Date().toUTCString();
+  const amz = Object.entries(request.headers ?? {})
+    .sort()
+    .map(([name, value]) => `${name}:${value}\n`)
+    .join('');
+  const toSign = `${request.method}\n\n\n${date}\n${amz}${request.path}`;
+  const authorization = `AWS ${testClient.accessKeyId}:${createHmac('sha1', testClient.secretAccessKey).update(toSign).digest('base64')}`;
+  const length = request.body === undefined ? {} : { 'content-length': String(request.body.length) };
+  return send(to, { ...request, headers: { ...request.headers, host, date, authorization, ...length } });
 }
 
 /** Sends a request as it stands. */

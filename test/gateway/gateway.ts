@@ -1,8 +1,10 @@
 // A gateway in this process, for tests that look inside: its metrics and its audit lines.
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Configuration } from '../../src/config/configuration.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { type RunningGateway, serve } from '../../src/gateway/serve.ts';
+import { assertDocumented } from '../observe/documented.ts';
 import { eventually } from './eventually.ts';
 import { type GatewaySetup, writeSetup } from './setup.ts';
 
@@ -16,6 +18,9 @@ export interface TestGateway {
   readonly caFile: string;
   readonly ca: string;
   readonly running: RunningGateway;
+  readonly configuration: Configuration;
+  /** Everything that has been logged. */
+  logText(): string;
   /** Every line of the log so far, oldest first. */
   logLines(): Record<string, unknown>[];
   /** Every audit line so far, oldest first. A client can have its answer before its line is written. */
@@ -39,12 +44,19 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
   const [tls, plaintext] = running.listeners;
   const idle = () =>
     eventually(async () => (await sample(running, 's3_kms_gateway_requests_in_flight')) === 0, 'idle');
-  const logLines = (): Record<string, unknown>[] => {
+  const logText = () => {
     running.flushLogSync();
-    const lines = readFileSync(logFile, 'utf8').split('\n').filter(Boolean);
+    return readFileSync(logFile, 'utf8');
+  };
+  const logLines = (): Record<string, unknown>[] => {
+    const lines = logText().split('\n').filter(Boolean);
     return lines.map((line) => JSON.parse(line));
   };
-  const auditLines = () => logLines().filter(({ msg }) => msg === 'request');
+  const auditLines = () => {
+    const audited = logLines().filter(({ msg }) => msg === 'request');
+    for (const line of audited) assertDocumented(line);
+    return audited;
+  };
   return {
     endpoint: `https://localhost:${tls?.port}`,
     port: tls?.port ?? 0,
@@ -53,6 +65,8 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
     caFile: written.caFile,
     ca: written.ca,
     running,
+    configuration: loaded.configuration,
+    logText,
     logLines,
     auditLines,
     audited: async () => {

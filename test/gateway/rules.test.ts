@@ -2,8 +2,7 @@
 // Texts and codes are S3's, as recorded.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { hmacSha1Base64 } from '../../src/core/sigv4/digest.ts';
-import { type Answer, type Endpoint, type PlainRequest, send, sendSigned } from './client.ts';
+import { type Answer, type Endpoint, type PlainRequest, send, sendSigned, sendV2 } from './client.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { testClient } from './setup.ts';
 import { DEFAULT_KEY, FOREIGN_KEY, OTHER_KEY, type StoreBackend, startStoreBackend } from './store.ts';
@@ -466,17 +465,3 @@ describe('rules over real sockets', () => {
     });
   });
 });
-
-/** Signs with Signature Version 2, by the definition of RESTAuthentication.html. */
-function sendV2(to: Endpoint, request: PlainRequest): Promise<Answer> {
-  const { host } = new URL(to.endpoint);
-  const date = new Date().toUTCString();
-  const amz = Object.entries(request.headers ?? {})
-    .sort()
-    .map(([name, value]) => `${name}:${value}\n`)
-    .join('');
-  const toSign = `${request.method}\n\n\n${date}\n${amz}${request.path}`;
-  const authorization = `AWS ${testClient.accessKeyId}:${hmacSha1Base64(testClient.secretAccessKey, toSign)}`;
-  const length = request.body === undefined ? {} : { 'content-length': String(request.body.length) };
-  return send(to, { ...request, headers: { ...request.headers, host, date, authorization, ...length } });
-}

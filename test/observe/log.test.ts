@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { auditLine, createLogger, type LogLevel } from '../../src/observe/log.ts';
+import { auditLine, auditLogger, createLogger, describeFault, type LogLevel } from '../../src/observe/log.ts';
 import type { Observation } from '../../src/observe/observation.ts';
+import { assertDocumented } from './documented.ts';
 import { injectedWrite, refusal } from './observations.ts';
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 function auditText(observation: Observation, level: LogLevel = 'info'): string {
   const lines: string[] = [];
-  auditLine(createLogger({ level, destination: { write: (line) => lines.push(line) } }), observation);
+  const logger = createLogger({ level, destination: { write: (line) => lines.push(line) } });
+  auditLine(auditLogger(logger), observation);
   return lines.join('');
 }
 
@@ -22,7 +24,8 @@ function auditFields(observation: Observation): Record<string, unknown> {
 describe('audit line', () => {
   it('states everything about a forwarded write', () => {
     const keyId = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
-    assert.deepEqual(auditFields(injectedWrite()), {
+    const asked = { clientEncryption: { algorithm: 'aws:kms', keyId } };
+    assert.deepEqual(auditFields(injectedWrite(asked)), {
       level: 'info',
       requestId: 'R0000000000000001',
       listener: '0.0.0.0:8443',
@@ -35,7 +38,10 @@ describe('audit line', () => {
       operation: 'PutObject',
       bucket: 'finance-eu',
       key: 'ledger/2024.csv',
+      clientAlgorithm: 'aws:kms',
+      clientKeyId: keyId,
       rule: 'finance',
+      ruleMode: 'inject',
       outcome: 'forwarded',
       status: 200,
       injected: ['algorithm', 'key_id', 'context'],
@@ -93,14 +99,42 @@ describe('audit line', () => {
     assert.equal(fields['backendError'], 'ECONNREFUSED');
   });
 
-  it('is left out when only warnings are logged, unless it is one', () => {
-    assert.equal(auditText(injectedWrite(), 'warn'), '');
-    assert.notEqual(auditText(injectedWrite({ backendError: 'ECONNRESET' }), 'warn'), '');
+  for (const level of ['debug', 'warn', 'error', 'silent'] as const) {
+    it(`is written whatever the level: ${level}`, () => {
+      for (const observation of [injectedWrite(), refusal(), injectedWrite({ backendError: 'ECONNRESET' })]) {
+        assert.notEqual(auditText(observation, level), '');
+      }
+    });
+  }
+
+  it('holds no field that is not documented', () => {
+    for (const observation of [injectedWrite(), refusal()]) assertDocumented(auditFields(observation));
   });
 
   it('logs nothing that Observation gains until a field is made for it', () => {
     const observation = { ...injectedWrite(), encryptionContext: 'canary' };
     assert.doesNotMatch(auditText(observation), /canary/);
+  });
+});
+
+describe('errors in the log', () => {
+  const secret = 'a secret';
+  const error = Object.assign(new TypeError(secret), { code: 'ERR_X', input: secret, socket: { secret } });
+
+  it('an error is its type, code, message and stack: nothing that a library has hung on it', () => {
+    const lines: string[] = [];
+    const logger = createLogger({ level: 'info', destination: { write: (line) => lines.push(line) } });
+    logger.error({ err: error }, 'backend credentials');
+    const { err } = JSON.parse(lines[0] ?? '');
+    assert.deepEqual(Object.keys(err), ['type', 'code', 'message', 'stack']);
+  });
+
+  it('a fault of the gateway is its type, code and place, without its message', () => {
+    const { type, code, at } = describeFault(error);
+    assert.deepEqual([type, code], ['TypeError', 'ERR_X']);
+    assert.match(String((at as string[])[0]), /log\.test\.ts:\d+:\d+/);
+    assert.doesNotMatch(JSON.stringify(describeFault(error)), /a secret/);
+    assert.deepEqual(describeFault(secret), { type: 'string' });
   });
 });
 

@@ -30,6 +30,7 @@ export function injectedWrite(changes: Partial<Observation> = {}): Observation {
     scheme: 'sigv4',
     verification: 'verified',
     rule: 'finance',
+    ruleMode: 'inject',
     backend: 'primary',
     outcome: 'forwarded',
     status: 200,

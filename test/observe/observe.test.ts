@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { createLogger, type Logger } from '../../src/observe/log.ts';
+import { createLogger, type Logger, type LogLevel } from '../../src/observe/log.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createObserver } from '../../src/observe/observe.ts';
 import { parseExposition } from './exposition.ts';
-import { injectedWrite } from './observations.ts';
+import { injectedWrite, refusal } from './observations.ts';
 
-function loggerTo(lines: Record<string, unknown>[]): Logger {
-  return createLogger({ level: 'info', destination: { write: (line) => lines.push(JSON.parse(line)) } });
+function loggerTo(lines: Record<string, unknown>[], level: LogLevel = 'info'): Logger {
+  return createLogger({ level, destination: { write: (line) => lines.push(JSON.parse(line)) } });
 }
 
 const BROKEN_DESTINATION = {
@@ -26,6 +26,18 @@ describe('observer', () => {
     assert.deepEqual(
       lines.map((line) => line['requestId']),
       ['R0000000000000001'],
+    );
+  });
+
+  it('writes the audit line of a refusal also where only errors are logged', () => {
+    const lines: Record<string, unknown>[] = [];
+    const metrics = createMetrics({ version: '1.2.3', nodeVersion: 'v26.0.0' });
+    const logger = loggerTo(lines, 'error');
+    createObserver(metrics, logger)(refusal());
+    logger.info('something else');
+    assert.deepEqual(
+      lines.map(({ level, reason }) => [level, reason]),
+      [['info', 'signature_mismatch']],
     );
   });
 

@@ -12,6 +12,7 @@ import {
 } from '../s3/encryption-context.ts';
 import type { Operation } from '../s3/operation.ts';
 import { type RequestedEncryption, SSE, SSE_FAMILY, usesKms } from '../s3/sse.ts';
+import { isSensitive, REDACTED } from '../sensitive.ts';
 import { matchesKeyId, matchesPattern } from './pattern.ts';
 import type { Backend, EncryptionRule, KeyUsage } from './policy.ts';
 
@@ -98,7 +99,8 @@ export function refuseMisplacedHeaders(
   if (misplaced === undefined) return undefined;
   const read = operation.method === 'GET' || operation.method === 'HEAD';
   const reason = read ? 'encryption_headers_on_read' : 'encryption_headers_not_supported';
-  return refusals.encryptionHeaderNotSupported(reason, misplaced, fields.get(misplaced) ?? '');
+  const value = isSensitive(misplaced) ? REDACTED : (fields.get(misplaced) ?? '');
+  return refusals.encryptionHeaderNotSupported(reason, misplaced, value);
 }
 
 /** S3's two conditions on a request that asks for KMS itself: they hold under every rule, and under none. */

@@ -4,6 +4,7 @@
 import { utf8AsLatin1 } from '../http/headers.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
+import { isSensitive, REDACTED } from '../sensitive.ts';
 import { ALGORITHM } from '../sigv4/algorithm.ts';
 import { parseAmzDate } from '../sigv4/amz-date.ts';
 import { equalInConstantTime, hmacSha1Base64, hmacSha256Hex } from '../sigv4/digest.ts';
@@ -118,8 +119,17 @@ function checkSignature(claim: PostClaim, { client, keys }: VerificationContext)
   if (equal) return undefined;
   return refusals.signatureMismatch({
     accessKeyId: claim.accessKeyId,
-    stringToSign: toSign,
+    stringToSign: holdsSensitive(claim.policy) ? REDACTED : toSign,
     signatureProvided: claim.signature,
     canonicalRequest: undefined,
   });
+}
+
+/** Whether a policy, base64 as sent, names a field whose value is not repeated: its conditions hold that value. */
+function holdsSensitive(policy: string): boolean {
+  const names =
+    Buffer.from(policy, 'base64')
+      .toString('latin1')
+      .match(/[a-z0-9-]+/gi) ?? [];
+  return names.some(isSensitive);
 }

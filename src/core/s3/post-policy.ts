@@ -3,6 +3,7 @@
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
+import { isSensitive, REDACTED } from '../sensitive.ts';
 
 /** `printed` is the condition as S3 repeats it when it fails. */
 type Condition =
@@ -171,7 +172,9 @@ function matchCondition(
   value: string,
   items: readonly unknown[],
 ): Condition {
-  const printed = print(items);
+  // What fails is told to the client and logged.
+  const hidden = isSensitive(name.replace(/^\$/, ''));
+  const printed = print(hidden ? items.map((item) => (item === value ? REDACTED : item)) : items);
   if (!name.startsWith('$')) return { kind: 'never', printed };
   return { kind, field: name.slice(1).toLowerCase(), value, printed };
 }

@@ -5,6 +5,7 @@ import { type ReceivedHeaders, utf8AsLatin1 } from '../http/headers.ts';
 import type { QueryParameter, Target } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
+import { withoutSensitiveValues } from '../sensitive.ts';
 import { parseAmzDate, parseHttpDate } from '../sigv4/amz-date.ts';
 import { compare } from '../sigv4/canonical-request.ts';
 import { equalInConstantTime, hmacSha1Base64 } from '../sigv4/digest.ts';
@@ -109,7 +110,7 @@ function checkSignature(
   if (equal) return undefined;
   return refusals.signatureMismatch({
     accessKeyId: claim.accessKeyId,
-    stringToSign: toSign,
+    stringToSign: withoutSensitiveValues(toSign),
     signatureProvided: claim.signature,
     canonicalRequest: undefined,
   });

@@ -4,6 +4,7 @@ import type { ReceivedHeaders } from '../http/headers.ts';
 import type { QueryParameter } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
+import { REDACTED } from '../sensitive.ts';
 import { ALGORITHM, type SigningAlgorithm } from './algorithm.ts';
 import { formatAmzDate, parseAmzDate, parseHttpDate } from './amz-date.ts';
 import { signatureBytes } from './asymmetric-key.ts';
@@ -89,6 +90,8 @@ export function headerClaim(headers: ReceivedHeaders, algorithm: SigningAlgorith
   return { kind: 'claim', claim };
 }
 
+const THREE_COMPONENTS =
+  'the authorization header requires three components: Credential, SignedHeaders, and Signature.';
 const COMPONENTS = ['Credential', 'SignedHeaders', 'Signature'] as const;
 type Components = Record<(typeof COMPONENTS)[number], string>;
 
@@ -98,15 +101,22 @@ function parseComponents(text: string): Components | string {
   for (const part of text.split(',')) {
     const [, name, value] = /^\s*([A-Za-z]+)=(\S+)\s*$/.exec(part) ?? [];
     if (name === undefined || value === undefined || found.has(name)) {
-      return `the authorization component "${part.trim()}" is malformed.`;
+      return componentComplaint(part.trim());
     }
     found.set(name, value);
   }
   for (const name of COMPONENTS) if (!found.has(name)) return `missing ${name}.`;
   if (found.size !== COMPONENTS.length) {
-    return 'the authorization header requires three components: Credential, SignedHeaders, and Signature.';
+    return THREE_COMPONENTS;
   }
   return Object.fromEntries(found) as Components;
+}
+
+/** S3 repeats the component. From a signature on nothing is repeated, nor is what could be one. */
+function componentComplaint(component: string): string {
+  if (!COMPONENTS.some((name) => component.startsWith(`${name}=`))) return THREE_COMPONENTS;
+  const shown = component.replace(/Signature=.*$/s, `Signature=${REDACTED}`);
+  return `the authorization component "${shown}" is malformed.`;
 }
 
 type Credential = Pick<ClaimParts, 'accessKeyId'> & Scoped;

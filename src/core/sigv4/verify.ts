@@ -3,6 +3,7 @@ import type { ReceivedHeaders } from '../http/headers.ts';
 import { canonicalPath, type Target } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
+import { withoutSensitiveValues } from '../sensitive.ts';
 import { canonicalHeaderValue, canonicalQuery, canonicalRequest } from './canonical-request.ts';
 import type { ChunkSeed } from './chunk-signatures.ts';
 import type { SigV4Claim } from './claim.ts';
@@ -111,7 +112,7 @@ function checkSignature(
     accessKeyId: claim.accessKeyId,
     stringToSign: toSign,
     signatureProvided: claim.signature,
-    canonicalRequest: canonical,
+    canonicalRequest: withoutSensitiveValues(canonical),
   });
 }
 

@@ -515,7 +515,7 @@ describe('"Encryption request headers should not be sent for GET requests and HE
           message: `${header} header is not supported for this operation.`,
           details: [
             ['ArgumentName', header],
-            ['ArgumentValue', 'value'],
+            ['ArgumentValue', header === SSE.context ? 'redacted' : 'value'],
           ],
         });
       }

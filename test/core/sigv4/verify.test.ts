@@ -99,7 +99,7 @@ describe('reading the Authorization header', () => {
       'a repeated component',
       `${header()}, Signature=${HEX}`,
       'AuthorizationHeaderMalformed',
-      `${malformed}the authorization component "Signature=${HEX}" is malformed.`,
+      `${malformed}the authorization component "Signature=redacted" is malformed.`,
     ],
     ['a short credential', header({ credential: SCOPE }), 'AuthorizationHeaderMalformed', credential],
     ['an empty access key', header({ credential: `/${SCOPE}` }), 'AuthorizationHeaderMalformed', credential],

@@ -1,0 +1,44 @@
+// What is read of a request before it can be judged: the fields of a form, or a whole document.
+// Knows which verdict asks for what; judges nothing.
+import type { Readable } from 'node:stream';
+import type { ReadBody, Verdict } from '../core/decide.ts';
+import type { Refusal } from '../core/refusal.ts';
+import { readDocument } from './document.ts';
+import { type FormUpload, readForm } from './form.ts';
+
+/** What has been read, for the relay. */
+export type ReadAhead =
+  | { readonly kind: 'form'; readonly upload: FormUpload }
+  /** A document, sent on byte by byte as it came. */
+  | { readonly kind: 'document'; readonly bytes: Buffer };
+
+/** A verdict that asks for more. */
+export type ReadVerdict = Extract<Verdict, { kind: 'read-form' | 'read-document' }>;
+
+/** How it ended; `undefined`: the client has left. `body` is for the second judgement. */
+export type ReadResult =
+  | { readonly body: ReadBody; readonly ahead: ReadAhead }
+  | { readonly refusal: Refusal }
+  | undefined;
+
+/** Whether a verdict asks to read on. */
+export function asksToRead(verdict: Verdict): verdict is ReadVerdict {
+  return verdict.kind === 'read-form' || verdict.kind === 'read-document';
+}
+
+/** Reads what a verdict asks for. A client that sends nothing for `idleMs` is cut off. */
+export async function readAhead(
+  request: Readable,
+  verdict: ReadVerdict,
+  idleMs: number,
+): Promise<ReadResult> {
+  if (verdict.kind === 'read-form') {
+    const upload = await readForm(request, verdict.boundary, verdict.length, idleMs);
+    if (!upload || 'refusal' in upload) return upload;
+    return { body: { kind: 'form', form: upload.form }, ahead: { kind: 'form', upload } };
+  }
+  const document = await readDocument(request, verdict.body, idleMs);
+  if (!document || 'refusal' in document) return document;
+  const { root, bytes } = document;
+  return { body: { kind: 'document', root }, ahead: { kind: 'document', bytes } };
+}
