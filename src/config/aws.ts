@@ -1,27 +1,9 @@
 // What AWS's names say about themselves: endpoints, partitions, KMS key ARNs.
 // Knows no configuration.
+import { PARTITIONS, partitionOf } from '../core/s3/partition.ts';
 
-/** Partition of the regions whose names begin so; all others are in `aws`. */
-const PARTITION_OF_REGION: readonly (readonly [prefix: string, partition: string])[] = [
-  ['cn-', 'aws-cn'],
-  ['us-gov-', 'aws-us-gov'],
-  ['us-isob-', 'aws-iso-b'],
-  ['us-isof-', 'aws-iso-f'],
-  ['eu-isoe-', 'aws-iso-e'],
-  ['us-iso-', 'aws-iso'],
-  ['eusc-', 'aws-eusc'],
-];
-
-/** Domains under which AWS serves S3, one or more for each partition. */
-const AWS_DOMAINS = [
-  'amazonaws.com',
-  'amazonaws.com.cn',
-  'amazonaws.eu',
-  'c2s.ic.gov',
-  'sc2s.sgov.gov',
-  'cloud.adc-e.uk',
-  'csp.hci.ic.gov',
-];
+/** Domains under which AWS serves S3. */
+const AWS_DOMAINS = [...new Set(PARTITIONS.map(({ suffix }) => suffix))];
 
 /** What comes before AWS's own domain in a host name; nothing for other hosts. */
 function labelsBeforeDomain(hostname: string): string | undefined {
@@ -43,7 +25,7 @@ export function regionOfHost(hostname: string): string | undefined {
 
 /** First field of the ARNs of a region. */
 export function partitionOfRegion(region: string): string {
-  return PARTITION_OF_REGION.find(([prefix]) => region.startsWith(prefix))?.[1] ?? 'aws';
+  return partitionOf(region)?.name ?? 'aws';
 }
 
 /** The fields of a KMS key ARN that tell where the key is and whose. */

@@ -15,11 +15,12 @@ import { checkUnique } from './unique.ts';
 /** Builds the backends and reports what is wrong with them. */
 export function buildBackends(
   entries: readonly Entry<BackendSection>[],
+  egress: boolean,
   files: Files,
   report: Report,
 ): readonly BackendConfiguration[] {
   checkUnique(entries, 'name', (backend) => backend.name, report);
-  checkReach(entries, report);
+  checkReach(entries, egress, report);
   return entries.map(({ path, value }) => {
     if (isAwsHost(value.endpoint.hostname)) checkAws(value, path, report);
     else checkPlaintext(value.endpoint, [...path, 'endpoint'], 'objects cross', report);
@@ -73,24 +74,29 @@ function buildCredentials(
 }
 
 /**
- * Backends that take requests for the buckets of a pattern: in order, up to the one that leaves nothing over.
+ * Backends that take requests for the buckets of a pattern: in order, up to the one that leaves nothing over. With egress
+ * a host can name the region, so that each region has an order of its own.
  */
-export function backendsServing<T extends { readonly buckets: readonly string[] }>(
+export function backendsServing<T extends { readonly buckets: readonly string[]; readonly region: string }>(
   pattern: string,
   backends: readonly T[],
+  egress: boolean,
 ): readonly T[] {
   const serving: T[] = [];
+  const taken = new Set<string>();
   for (const backend of backends) {
+    const order = egress ? backend.region : '';
+    if (taken.has(order)) continue;
     if (backend.buckets.some((own) => patternsOverlap(own, pattern))) serving.push(backend);
-    if (backend.buckets.some((own) => patternCovers(own, pattern))) break;
+    if (backend.buckets.some((own) => patternCovers(own, pattern))) taken.add(order);
   }
   return serving;
 }
 
-function checkReach(entries: readonly Entry<BackendSection>[], report: Report): void {
+function checkReach(entries: readonly Entry<BackendSection>[], egress: boolean, report: Report): void {
   const backends = entries.map((entry) => entry.value);
   for (const { path, value } of entries) {
-    if (value.buckets.some((pattern) => backendsServing(pattern, backends).includes(value))) continue;
+    if (value.buckets.some((pattern) => backendsServing(pattern, backends, egress).includes(value))) continue;
     report.warning(
       [...path, 'buckets'],
       'no request comes here: the backends before it take all of these buckets',

@@ -13,6 +13,7 @@ import { checkUnique } from './unique.ts';
 export function buildRules(
   entries: readonly Entry<EncryptionSection>[],
   backends: readonly BackendSection[],
+  egress: boolean,
   limits: Limits,
   report: Report,
 ): readonly EncryptionRule[] {
@@ -20,7 +21,7 @@ export function buildRules(
   checkReach(entries, report);
   return entries.map(({ path, value }) => {
     checkSettings(value, limits, path, report);
-    checkBackends(value, backends, path, report);
+    checkBackends(value, backends, egress, path, report);
     return { ...value, keyId: value.keyId };
   });
 }
@@ -52,10 +53,11 @@ function checkSettings(
 function checkBackends(
   rule: EncryptionSection,
   backends: readonly BackendSection[],
+  egress: boolean,
   path: ConfigurationPath,
   report: Report,
 ): void {
-  const serving = new Set(rule.buckets.flatMap((pattern) => backendsServing(pattern, backends)));
+  const serving = new Set(rule.buckets.flatMap((pattern) => backendsServing(pattern, backends, egress)));
   if (serving.size === 0 && backends.length > 0) {
     const remedy = 'Add them to a backend, or take the rule out.';
     report.warning([...path, 'buckets'], 'no backend serves these buckets', remedy);

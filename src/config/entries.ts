@@ -25,6 +25,11 @@ export function soundSection<T>(file: unknown, section: string, schema: z.ZodTyp
   return result.success ? result.data : schema.parse({});
 }
 
+/** A section that fits its schema, if it is there. */
+export function soundOptional<T>(file: unknown, section: string, schema: z.ZodType<T>): T | undefined {
+  return schema.safeParse(member(file, section)).data;
+}
+
 function member(file: unknown, section: string): unknown {
   return typeof file === 'object' && file !== null ? (file as Record<string, unknown>)[section] : undefined;
 }

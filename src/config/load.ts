@@ -6,8 +6,9 @@ import { buildBackends } from './backends.ts';
 import { buildClients } from './clients.ts';
 import type { Configuration, ListSection } from './configuration.ts';
 import { type ReadDocument, readDocument } from './document.ts';
+import { buildEgress } from './egress.ts';
 import { buildRules } from './encryption.ts';
-import { type Entry, soundItems, soundSection } from './entries.ts';
+import { type Entry, soundItems, soundOptional, soundSection } from './entries.ts';
 import { byPlace, type Fault, type FaultAt, formatPath, type Report } from './fault.ts';
 import { type Files, filesBeside, reason } from './files.ts';
 import { describeIssue, readProblem } from './issue.ts';
@@ -108,8 +109,8 @@ function build(document: ReadDocument, file: string, notes: Notes): Configuratio
   if (workers !== 1) {
     notes.fault(['workers'], 'must be 1: more than one process is not built yet', 'Run more replicas.');
   }
-  const { listeners, backends, clients, rules } = parts;
-  const policy = { domains, clients, rules, backends, signatureV2, limits };
+  const { listeners, backends, clients, rules, egress } = parts;
+  const policy = { domains, egress, clients, rules, backends, signatureV2, limits };
   const rest = { admin: admin.address, timeouts, workers: 1, log, file, files: [...files.names] };
   return { policy, listeners, backends, positions: positionsOf(parsed.data, document), ...rest };
 }
@@ -128,12 +129,15 @@ function buildParts(
   value: unknown,
   files: Files,
   notes: Notes,
-): Pick<Configuration, 'listeners' | 'backends'> & Pick<Configuration['policy'], 'clients' | 'rules'> {
+): Pick<Configuration, 'listeners' | 'backends'> &
+  Pick<Configuration['policy'], 'clients' | 'rules' | 'egress'> {
   const listeners = soundItems(value, 'listeners', sections.listener);
   const backends = soundItems(value, 'backends', sections.backend);
   const clients = soundItems(value, 'clients', sections.client);
   const rules = soundItems(value, 'encryption', sections.encryptionRule);
+  const domains = soundItems(value, 'domains', sections.domain);
   const limits = soundSection(value, 'limits', sections.limits);
+  const egress = buildEgress(soundOptional(value, 'egress', sections.egress), domains, backends, notes);
   const admin = soundSection(value, 'admin', sections.admin);
   // A rule is held against all backends or, while one of them is faulty, against none.
   const known = notes.faults.some((fault) => fault.path.startsWith('backends')) ? [] : backends;
@@ -143,11 +147,13 @@ function buildParts(
   }
   return {
     listeners: buildListeners(listeners, admin, files, notes),
-    backends: buildBackends(backends, files, notes),
+    egress,
+    backends: buildBackends(backends, egress !== undefined, files, notes),
     clients: buildClients(clients, files, notes),
     rules: buildRules(
       rules,
       known.map((entry) => entry.value),
+      egress !== undefined,
       limits,
       notes,
     ),

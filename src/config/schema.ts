@@ -2,7 +2,8 @@
 // Knows one value at a time; what two places must agree on is checked where they are built (listeners, backends…).
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { Access, EncryptionRule, Limits } from '../core/policy/policy.ts';
+import type { Access, Egress, EncryptionRule, Limits } from '../core/policy/policy.ts';
+import { HOST_FORMS } from '../core/s3/aws-host.ts';
 import type { Address, LogLevel, Timeouts } from './configuration.ts';
 import { problem } from './issue.ts';
 
@@ -10,6 +11,7 @@ import { problem } from './issue.ts';
 export interface FileSection {
   readonly listeners: readonly ListenerSection[];
   readonly domains: readonly string[];
+  readonly egress?: EgressSection | undefined;
   readonly admin: AdminSection;
   readonly backends: readonly BackendSection[];
   readonly clients: readonly ClientSection[];
@@ -30,6 +32,10 @@ export interface ListenerSection {
   readonly authentication: 'signature' | 'none';
   readonly signing: 'replace' | 'preserve';
 }
+
+export type EgressSection = Pick<Egress, 'hosts'> & {
+  readonly globalRegion?: Egress['globalRegion'] | undefined;
+};
 
 export interface TlsSection {
   readonly certificateFile: string;
@@ -165,6 +171,23 @@ const domain: z.ZodType<string, string> = z
   )
   .describe('Host name under which BUCKET.name is virtual-hosted style')
   .transform((value) => value.toLowerCase());
+
+const egress: z.ZodType<EgressSection> = z
+  .strictObject({
+    hosts: z
+      .array(z.enum(HOST_FORMS).describe('Form of host names: standard, dualstack, fips or global'))
+      .min(1)
+      .describe('Forms of the host names that are answered'),
+    globalRegion: z
+      .enum(['signed', 'us-east-1'])
+      .describe(
+        'Region of the hosts that name none (global): signed, the default, is the one that the client signs for',
+      )
+      .optional(),
+  })
+  .describe(
+    "AWS's own host names, where they lead to the gateway: for clients that believe they talk to AWS",
+  );
 
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const DAY = 86_400_000;
@@ -503,12 +526,13 @@ const log: z.ZodType<{ readonly level: LogLevel }> = z
 export const sections: {
   readonly listener: z.ZodType<ListenerSection>;
   readonly domain: z.ZodType<string>;
+  readonly egress: z.ZodType<EgressSection>;
   readonly admin: z.ZodType<AdminSection>;
   readonly backend: z.ZodType<BackendSection>;
   readonly client: z.ZodType<ClientSection>;
   readonly encryptionRule: z.ZodType<EncryptionSection>;
   readonly limits: z.ZodType<Limits>;
-} = { listener, domain, admin, backend, client, encryptionRule, limits };
+} = { listener, domain, egress, admin, backend, client, encryptionRule, limits };
 
 /** The schema of the whole file. */
 export const fileSchema: z.ZodType<FileSection> = z.strictObject({
@@ -517,6 +541,7 @@ export const fileSchema: z.ZodType<FileSection> = z.strictObject({
     .array(domain)
     .describe('Host names under which BUCKET.name is virtual-hosted style; all else is path style')
     .default([]),
+  egress: egress.optional(),
   admin: admin.prefault({}),
   backends: z.array(backend).min(1).describe('S3 servers; the first whose buckets match takes a request'),
   clients: z.array(client).describe('Identities that may sign requests').default([]),

@@ -5,7 +5,7 @@ import type { ReceivedHeaders } from './http/headers.ts';
 import type { QueryParameter } from './http/target.ts';
 import type { ChunkTrust } from './policy/body-plan.ts';
 import type { ChannelStrength } from './policy/encryption.ts';
-import type { Backend, Client, Policy } from './policy/policy.ts';
+import type { Client, Policy } from './policy/policy.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
 import type { AuthenticationForm, ParsedRequest } from './request.ts';
@@ -37,15 +37,18 @@ export interface Identity {
   readonly strength: ChannelStrength;
 }
 
-/** The single verification stage: whatever comes after it reads its result, never the request's own claims. */
+/**
+ * The single verification stage: whatever comes after it reads its result, never the request's own claims.
+ * `region` is the one that signatures must be for.
+ */
 export function authenticate(
   request: ParsedRequest,
   operation: Operation,
-  backend: Backend | undefined,
+  region: string,
   context: AuthenticationContext,
   facts: Facts,
 ): Identity | Refusal {
-  const outcome = verifyIdentity(request, operation, backend, context, facts);
+  const outcome = verifyIdentity(request, operation, region, context, facts);
   const verified = request.received.channel.signing !== 'preserve';
   if (verified && facts.scheme !== undefined && facts.scheme !== 'none') {
     facts.verification = 'reason' in outcome ? outcome.reason : 'verified';
@@ -79,6 +82,25 @@ function claimedAccessKeyId({ form, received, target }: ParsedRequest): string |
   return claimed.kind === 'claim' ? claimed.claim.accessKeyId : claimed.accessKeyId;
 }
 
+/** The one region that a request says it is signed for; unverified, so good for nothing but to choose what to verify it for. */
+export function claimedRegion({ form, received, target }: ParsedRequest): string | undefined {
+  if (form === 'none' || form === 'unsupported' || form === 'sigv2-header' || form === 'sigv2-query') {
+    return undefined;
+  }
+  const claimed = readV4Claim(V4_FORMS[form], received.headers, target.parameters);
+  if (claimed.kind === 'refused') return undefined;
+  const { claim } = claimed;
+  if (claim.algorithm === ALGORITHM) return claim.scope.region;
+  const [region, ...more] = claim.regionSet;
+  return more.length === 0 && !region?.endsWith('*') ? region : undefined;
+}
+
+/** The same of a form. */
+export function claimedFormRegion(fields: ReadonlyMap<string, string>): string | undefined {
+  const claimed = postClaim(fields);
+  return claimed.kind === 'claim' ? claimed.claim.scope?.region : undefined;
+}
+
 const SCHEMES: Readonly<Record<AuthenticationForm, AuthenticationScheme>> = {
   'sigv4-header': 'sigv4',
   'sigv4-query': 'sigv4-query',
@@ -93,7 +115,7 @@ const SCHEMES: Readonly<Record<AuthenticationForm, AuthenticationScheme>> = {
 function verifyIdentity(
   request: ParsedRequest,
   operation: Operation,
-  backend: Backend | undefined,
+  region: string,
   context: AuthenticationContext,
   facts: Facts,
 ): Identity | Refusal {
@@ -111,7 +133,7 @@ function verifyIdentity(
     case 'sigv4-query':
     case 'sigv4a-header':
     case 'sigv4a-query':
-      return authenticateV4(request, V4_FORMS[request.form], operation, backend, context, facts);
+      return authenticateV4(request, V4_FORMS[request.form], operation, region, context, facts);
     case 'sigv2-header':
     case 'sigv2-query':
       return authenticateV2(request, context, facts);
@@ -149,7 +171,7 @@ function authenticateV4(
   request: ParsedRequest,
   form: V4Form,
   operation: Operation,
-  backend: Backend | undefined,
+  region: string,
   { policy, now, keys }: AuthenticationContext,
   facts: Facts,
 ): Identity | Refusal {
@@ -161,7 +183,6 @@ function authenticateV4(
   const { claim } = claimed;
   facts.accessKeyId = claim.accessKeyId;
   const client = policy.clients.get(claim.accessKeyId);
-  const region = regionOf(backend, policy);
   // Clients that do not know a bucket's region ask for it at us-east-1 (minio-go does so before its first request).
   const regions = operation.name === 'GetBucketLocation' ? [region, 'us-east-1'] : [region];
   const refusal = verifySigV4(claim, { method, target, headers }, { client, regions, now, keys });
@@ -232,13 +253,13 @@ function authenticateV2(
 
 /** The bucket where Host names it. */
 export function hostedBucketOf(request: ParsedRequest, policy: Policy): string | undefined {
-  const root = addressOf(request.host, { rawPath: '/', parameters: [] }, policy.domains);
+  const root = addressOf(
+    request.host,
+    { rawPath: '/', parameters: [] },
+    policy.domains,
+    policy.egress?.hosts,
+  );
   return root.kind === 'address' && root.address.resource === 'bucket' ? root.address.bucket : undefined;
-}
-
-/** The region clients sign for; where no backend serves the bucket, the first one's, until the bucket is refused. */
-export function regionOf(backend: Backend | undefined, policy: Policy): string {
-  return backend?.region ?? policy.backends[0]?.region ?? 'us-east-1';
 }
 
 function modeOf(value: string): PayloadMode | Refusal {
@@ -249,14 +270,15 @@ function modeOf(value: string): PayloadMode | Refusal {
 export interface SignedForm {
   readonly request: ParsedRequest;
   readonly bucket: string;
-  readonly backend: Backend | undefined;
+  /** The one that its signature must be for. */
+  readonly region: string;
   /** In bytes. */
   readonly fileSize: number;
 }
 
 /** The single verification stage of forms: signature, then the policy it vouches for. */
 export function authenticateForm(
-  { request, bucket, backend, fileSize }: SignedForm,
+  { request, bucket, region, fileSize }: SignedForm,
   fields: ReadonlyMap<string, string>,
   { policy, now, keys }: AuthenticationContext,
   facts: Facts,
@@ -280,8 +302,7 @@ export function authenticateForm(
   facts.scheme = 'post-policy';
   facts.accessKeyId = claim.accessKeyId;
   const client = policy.clients.get(claim.accessKeyId);
-  const regions = [regionOf(backend, policy)];
-  const refusal = verifyPostClaim(claim, { client, regions, now, keys });
+  const refusal = verifyPostClaim(claim, { client, regions: [region], now, keys });
   facts.verification = refusal?.reason ?? 'verified';
   if (refusal) return refusal;
   if (!client) return refusals.unknownAccessKey(claim.accessKeyId);

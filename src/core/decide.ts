@@ -1,9 +1,23 @@
 // The whole judgement on a request, in order: parse → classify → authenticate → judge → plan the body → edit headers →
 // sign. Pure: the clock and the credentials are arguments, the verdict is a value.
-import { authenticate, authenticateForm, hostedBucketOf, type Identity } from './authenticate.ts';
+import {
+  authenticate,
+  authenticateForm,
+  claimedFormRegion,
+  claimedRegion,
+  hostedBucketOf,
+  type Identity,
+} from './authenticate.ts';
 import type { Facts, Injection } from './facts.ts';
 import { ReceivedHeaders } from './http/headers.ts';
-import { authorize, authorizeHeaders, backendFor, listedBuckets, mayUse } from './policy/access.ts';
+import {
+  authorize,
+  authorizeHeaders,
+  listedBuckets,
+  mayUse,
+  placeOf,
+  refuseUnserved,
+} from './policy/access.ts';
 import { type BodyPlan, type ProvenBodyPlan, planBody, planRawBody } from './policy/body-plan.ts';
 import { type CopyCase, judgeCopySource, ruleLeft } from './policy/copy.ts';
 import {
@@ -32,7 +46,7 @@ import { judgeSettlement } from './policy/settlement.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
 import { type ParsedRequest, parseRequest, type ReceivedRequest } from './request.ts';
-import { type Address, addressOf } from './s3/address.ts';
+import { type Address, addressOf, type Elsewhere } from './s3/address.ts';
 import { type CopySource, formatCopySource } from './s3/copy-source.ts';
 import { type Form, formBoundary } from './s3/form-data.ts';
 import { locationDocument } from './s3/location.ts';
@@ -147,8 +161,9 @@ function judge(
   const { request } = parsed;
   facts.secure = request.secure;
 
-  const addressed = addressOf(request.host, request.target, policy.domains);
+  const addressed = addressOf(request.host, request.target, policy.domains, policy.egress?.hosts);
   if (addressed.kind === 'refused') return addressed.refusal;
+  if (addressed.kind === 'elsewhere') return refuseElsewhere(request, addressed, facts);
   const { address } = addressed;
   if (address.resource !== 'service') facts.bucket = address.bucket;
   if (address.resource === 'object') facts.key = address.key;
@@ -160,20 +175,35 @@ function judge(
   if (routed.kind === 'refused') return routed.refusal;
   const { operation } = routed;
   facts.operation = operation.name;
-  const backend = backendFor(policy.backends, address);
   if (operation.form && address.resource === 'bucket') {
     if (read?.kind !== 'form') return awaitForm(request, facts);
-    return judgeForm({ request, operation, address, backend, form: read.form }, context, facts);
+    const form = { request, operation, address, named: addressed.region, form: read.form };
+    return judgeForm(form, context, facts);
   }
 
-  const identity = authenticate(request, operation, backend, context, facts);
+  const place = placeOf(policy, address, operation, addressed.region, () => claimedRegion(request));
+  const identity = authenticate(request, operation, place.signingRegion, context, facts);
   if ('reason' in identity) return identity;
+  const { region, backend } = place;
   return (
     authorize(identity.client, operation, address) ??
     (backend === undefined
-      ? refusals.bucketNotAllowed()
-      : judgeAuthenticated({ request, address, operation, backend, identity, read }, context, facts))
+      ? refuseUnserved(policy.backends, address, place)
+      : judgeAuthenticated({ request, address, operation, region, backend, identity, read }, context, facts))
   );
+}
+
+/** Before authentication: what is signed for another service cannot be verified. The name of the operation is for the audit. */
+function refuseElsewhere(
+  { received, query }: ParsedRequest,
+  { endpoint, resource }: Elsewhere,
+  facts: Facts,
+): Refusal {
+  const routed = routeOperation(received.method, resource, query, received.headers, endpoint);
+  if (routed.kind === 'refused') return refusals.hostNotAllowed();
+  const { name, access } = routed.operation;
+  facts.operation = name;
+  return access === 'never' ? refusals.operationNotAllowed(name) : refusals.hostNotAllowed();
 }
 
 /** What must be known of a form before it is read. */
@@ -193,21 +223,25 @@ interface FormCase {
   readonly request: ParsedRequest;
   readonly operation: Operation;
   readonly address: Extract<Address, { resource: 'bucket' }>;
-  readonly backend: Backend | undefined;
+  /** Region that the host names. */
+  readonly named: string | undefined;
   readonly form: Form;
 }
 
 /** POST Object is judged by its policy, and then as the PutObject it stands for. */
 function judgeForm(form: FormCase, context: DecisionContext, facts: Facts): Verdict | Refusal {
-  const { request, operation, address, backend } = form;
+  const { request, operation, address, named } = form;
   const { bucket } = address;
   const fields = withFilename(form.form.fields, form.form.filename);
   const { fileSize } = form.form;
-  const identity = authenticateForm({ request, bucket, backend, fileSize }, fields, context, facts);
+  const place = placeOf(context.policy, address, operation, named, () => claimedFormRegion(fields));
+  const { region, backend, signingRegion } = place;
+  const signed = { request, bucket, region: signingRegion, fileSize };
+  const identity = authenticateForm(signed, fields, context, facts);
   if ('reason' in identity) return identity;
   const denied = authorize(identity.client, operation, address);
   if (denied) return denied;
-  if (!backend) return refusals.bucketNotAllowed();
+  if (!backend) return refuseUnserved(context.policy.backends, address, place);
   const put = putObjectOf(fields, bucket);
   if (put.kind === 'refused') return put.refusal;
   const { key } = put;
@@ -217,6 +251,7 @@ function judgeForm(form: FormCase, context: DecisionContext, facts: Facts): Verd
       request: asPutObject(request, put.headers, fileSize),
       address: { resource: 'object', bucket, key },
       operation: operationNamed('PutObject'),
+      region,
       backend,
       identity,
       read: undefined,
@@ -260,6 +295,8 @@ interface Authenticated {
   readonly request: ParsedRequest;
   readonly address: Address;
   readonly operation: Operation;
+  /** Where the host decides on it. */
+  readonly region: string | undefined;
   readonly backend: Backend;
   readonly identity: Identity;
   readonly read: ReadBody | undefined;
@@ -299,10 +336,10 @@ function judgeAuthenticated(
   );
 }
 
-function copyCase({ request, address, operation, backend, identity }: Authenticated): CopyCase {
+function copyCase({ request, address, operation, region, backend, identity }: Authenticated): CopyCase {
   const bucket = address.resource === 'service' ? '' : address.bucket;
   const key = address.resource === 'object' ? address.key : '';
-  return { operation, bucket, key, fields: request.fields, client: identity.client, backend };
+  return { operation, bucket, key, fields: request.fields, client: identity.client, backend, region };
 }
 
 /** A copy out of the reach of its source's rule. */

@@ -16,6 +16,7 @@ export type { Reason, Refusal } from './refusal.ts';
 export type { Channel, ReceivedRequest } from './request.ts';
 export { type Address, addressOf } from './s3/address.ts';
 export { AwsChunkedDecoder, type ChunkedEvent } from './s3/aws-chunked.ts';
+export { HOST_FORMS, type HostForm } from './s3/aws-host.ts';
 export { formatCopySource, parseCopySource } from './s3/copy-source.ts';
 export { formatEncryptionContext, parseEncryptionContext } from './s3/encryption-context.ts';
 export { type Operation, routeOperation } from './s3/operation.ts';

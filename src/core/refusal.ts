@@ -30,6 +30,8 @@ export type Reason =
   | 'malformed_request'
   | 'ambiguous_request'
   | 'bucket_not_allowed'
+  | 'region_not_allowed'
+  | 'host_not_allowed'
   | 'operation_not_allowed'
   | 'no_rule'
   | 'form_policy'
@@ -547,6 +549,19 @@ export function headerQueryConflict(): Refusal {
 
 export function bucketNotAllowed(): Refusal {
   return accessDenied('bucket_not_allowed');
+}
+
+/** The bucket is served, but not in the region that the request is for. */
+export function regionNotAllowed(region: string): Refusal {
+  return accessDenied('region_not_allowed', `no backend serves this in the region ${region}.`);
+}
+
+/** A host name of AWS's that does not lead here by the configuration. */
+export function hostNotAllowed(): Refusal {
+  return accessDenied(
+    'host_not_allowed',
+    'this gateway does not answer for the AWS endpoint that the Host header names.',
+  );
 }
 
 export function operationNotAllowed(operation: string): Refusal {

@@ -13,6 +13,7 @@ import { type HeaderField, ReceivedHeaders } from '../core/http/headers.ts';
 import * as refusals from '../core/refusal.ts';
 import { type ParsedRequest, parseRequest } from '../core/request.ts';
 import { addressOf } from '../core/s3/address.ts';
+import { HOST_FORMS } from '../core/s3/aws-host.ts';
 import { routeOperation } from '../core/s3/operation.ts';
 import { headerClaim, queryClaim, type SigV4Claim } from '../core/sigv4/claim.ts';
 import { SigningKeys } from '../core/sigv4/signing-key.ts';
@@ -200,8 +201,9 @@ async function answerTo(
   const parsed = parseRequest({ ...received, channel }, HEADER_BYTES);
   if (parsed.kind === 'refused') return parsed.refusal;
   const { target, host, query, fields } = parsed.request;
-  const addressed = addressOf(host, target, ['localhost']);
+  const addressed = addressOf(host, target, ['localhost'], HOST_FORMS);
   if (addressed.kind === 'refused') return addressed.refusal;
+  if (addressed.kind === 'elsewhere') return refusals.hostNotAllowed();
   const routed = routeOperation(received.method, addressed.address.resource, query, headers);
   if (routed.kind === 'refused') return routed.refusal;
   const claim = authenticate(context, parsed.request);

@@ -20,7 +20,9 @@ export interface KeyUse {
 export function keyUses({ policy, backends }: Configuration): readonly KeyUse[] {
   const ofRules = policy.rules.flatMap((rule, index) => {
     if (rule.mode === 'off') return [];
-    const serving = new Set(rule.buckets.flatMap((pattern) => backendsServing(pattern, backends)));
+    const serving = new Set(
+      rule.buckets.flatMap((pattern) => backendsServing(pattern, backends, policy.egress !== undefined)),
+    );
     return namedKeys(rule, index).flatMap(({ keyId, path }) =>
       [...serving]
         .filter(hasKms)

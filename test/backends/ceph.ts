@@ -76,11 +76,21 @@ export function skipWithout(version: CephVersion): string | false {
   return missing;
 }
 
-/** Starts a Ceph of its own for the caller, who stops it. `debugLevel` 20 logs every request header it receives. */
-export async function startCeph(version: CephVersion, debugLevel = 1, user: User = tester): Promise<Ceph> {
+/** What a test may want of its Ceph. */
+export interface CephOptions {
+  /** 20 logs every request header that it receives. */
+  readonly debugLevel?: number;
+  readonly user?: User;
+  /** The name that it believes to have, besides its address. */
+  readonly hostname?: string;
+}
+
+/** Starts a Ceph of its own for the caller, who stops it. */
+export async function startCeph(version: CephVersion, options: CephOptions = {}): Promise<Ceph> {
+  const { debugLevel = 1, user = tester, hostname = 'localhost' } = options;
   const missing = whatIsMissing(version);
   if (missing !== undefined) throw new Error(missing);
-  const cluster = await startCluster(version, user, debugLevel);
+  const cluster = await startCluster(version, user, { debugLevel, hostname });
   const { accessKeyId, secretAccessKey } = user;
   const caFile = join(cluster.directory, 'tls.crt');
   const httpsEndpoint = `https://127.0.0.1:${cluster.ports.https}`;

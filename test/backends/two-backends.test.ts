@@ -52,7 +52,7 @@ describe('two backends in one gateway', { skip }, () => {
   before(async () => {
     await Promise.all(
       SIDES.map(async ({ version, user }) => {
-        const started = await startCeph(version, DEBUG_HEADERS, user);
+        const started = await startCeph(version, { debugLevel: DEBUG_HEADERS, user });
         cephs.set(version, started);
         // Both have both buckets: an object that goes astray is found, not refused.
         for (const { bucket } of SIDES) await started.s3.send(new CreateBucketCommand({ Bucket: bucket }));

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type AwsAccess, type AwsClient, awsEnvironment } from './at-aws.ts';
 import { cleanEnvironment, missingProgram, run } from './program.ts';
 import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
 
@@ -27,6 +28,21 @@ export const recentAwsCli: S3Cli = {
   open: (access, scratch) => openWith(printed('sh', '-c', 'command -v aws'), access, scratch),
 };
 
+/** Debian's, told no endpoint. */
+export const awsCliAtAws: AwsClient = {
+  name: awsCli.name,
+  unavailable: awsCli.unavailable,
+  open: async (access, scratch) => {
+    const settings = { ...awsEnvironment(access), ...(await configured(access, scratch, access.addressing)) };
+    const aws = (...args: string[]) => run(debian, args, cleanEnvironment(scratch, settings));
+    const presign = (key: string) => aws('s3', 'presign', `s3://${access.bucket}/${key}`);
+    return {
+      ...session(aws, access.bucket, scratch),
+      presign: async (key) => String(await presign(key)).trim(),
+    };
+  },
+};
+
 function printed(program: string, ...args: string[]): string {
   try {
     return execFileSync(program, args, { encoding: 'utf8' }).trim();
@@ -36,28 +52,33 @@ function printed(program: string, ...args: string[]): string {
 }
 
 async function openWith(program: string, access: S3Access, scratch: string): Promise<S3Session> {
-  const configuration = join(scratch, 'config');
-  await writeFile(configuration, '[default]\ns3 =\n  addressing_style = path\n');
-  return session(program, access, scratch, configuration);
-}
-
-function session(
-  program: string,
-  { bucket, ...access }: S3Access,
-  scratch: string,
-  configuration: string,
-): S3Session {
   const environment = cleanEnvironment(scratch, {
-    AWS_ACCESS_KEY_ID: access.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: access.secretAccessKey,
+    ...(await configured(access, scratch, 'path')),
     AWS_DEFAULT_REGION: access.region,
     AWS_CA_BUNDLE: access.caFile,
-    AWS_CONFIG_FILE: configuration,
     AWS_EC2_METADATA_DISABLED: 'true',
     AWS_MAX_ATTEMPTS: '1',
   });
-  const file = join(scratch, 'content');
   const aws = (...args: string[]) => run(program, ['--endpoint-url', access.endpoint, ...args], environment);
+  return session(aws, access.bucket, scratch);
+}
+
+async function configured(
+  access: Pick<AwsAccess, 'accessKeyId' | 'secretAccessKey'>,
+  scratch: string,
+  addressing: AwsAccess['addressing'],
+): Promise<Record<string, string>> {
+  const configuration = join(scratch, 'config');
+  await writeFile(configuration, `[default]\ns3 =\n  addressing_style = ${addressing}\n`);
+  return {
+    AWS_ACCESS_KEY_ID: access.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: access.secretAccessKey,
+    AWS_CONFIG_FILE: configuration,
+  };
+}
+
+function session(aws: (...args: string[]) => Promise<Buffer>, bucket: string, scratch: string): S3Session {
+  const file = join(scratch, 'content');
   const api = (operation: string, ...args: string[]) =>
     aws('s3api', operation, '--bucket', bucket, '--output', 'json', ...args);
   const download = async (key: string, ...args: string[]) => {

@@ -10,8 +10,11 @@ import {
   PutObjectCommand,
   paginateListObjectsV2,
   S3Client,
+  type S3ClientConfig,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import type { AwsClient } from './at-aws.ts';
 import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
 
 export const awsSdk: S3Cli = {
@@ -26,6 +29,27 @@ export const awsSdkStreaming: S3Cli = {
   open: async (access) => session(access, inPieces),
 };
 
+/** Told no endpoint. */
+export const awsSdkAtAws: AwsClient = {
+  name: awsSdk.name,
+  unavailable: () => undefined,
+  open: async (access) => {
+    const client = clientOf(access, {
+      forcePathStyle: access.addressing === 'path',
+      useDualstackEndpoint: access.dualstack,
+      useFipsEndpoint: access.fips,
+      requestHandler: { httpsAgent: access.names.agent },
+    });
+    const object = (Key: string) => new GetObjectCommand({ Bucket: access.bucket, Key });
+    return {
+      ...sessionOf(client, access.bucket, (content) => content),
+      presign: (key) => getSignedUrl(client, object(key)),
+      // Its agent is shared.
+      close: async () => {},
+    };
+  },
+};
+
 /** As a file or a socket would give it. */
 function inPieces(content: Buffer): Readable {
   const size = 64 * 1024;
@@ -34,15 +58,25 @@ function inPieces(content: Buffer): Readable {
 }
 
 function session(access: S3Access, asBody: (content: Buffer) => Buffer | Readable): S3Session {
-  const Bucket = access.bucket;
-  const client = new S3Client({
+  const client = clientOf(access, {
     endpoint: access.endpoint,
-    region: access.region,
     forcePathStyle: true,
-    credentials: { accessKeyId: access.accessKeyId, secretAccessKey: access.secretAccessKey },
     requestHandler: { httpsAgent: new Agent({ ca: readFileSync(access.caFile), keepAlive: true }) },
-    maxAttempts: 1,
   });
+  return sessionOf(client, access.bucket, asBody);
+}
+
+type Identity = Pick<S3Access, 'region' | 'accessKeyId' | 'secretAccessKey'>;
+
+function clientOf({ region, accessKeyId, secretAccessKey }: Identity, reach: S3ClientConfig): S3Client {
+  return new S3Client({ region, credentials: { accessKeyId, secretAccessKey }, maxAttempts: 1, ...reach });
+}
+
+function sessionOf(
+  client: S3Client,
+  Bucket: string,
+  asBody: (content: Buffer) => Buffer | Readable,
+): S3Session {
   const download = async (key: string, Range?: string) => {
     const answer = await client.send(new GetObjectCommand({ Bucket, Key: key, Range }));
     return Buffer.from((await answer.Body?.transformToByteArray()) ?? []);

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type AwsAccess, type AwsClient, awsEnvironment } from './at-aws.ts';
 import { cleanEnvironment, run } from './program.ts';
 import type { S3Access, S3Cli, S3Session } from './s3-cli.ts';
 
@@ -28,6 +29,18 @@ export const recentBoto3: S3Cli = {
   name: 'boto3 with trailing checksums',
   unavailable: () => withoutBoto3('python3') ?? tooOld(),
   open: async (access, scratch) => session(firstPython(), access, scratch),
+};
+
+/** Debian's, told no endpoint. */
+export const boto3AtAws: AwsClient = {
+  name: boto3.name,
+  unavailable: boto3.unavailable,
+  open: async (access, scratch) => {
+    const { names: _led, ...told } = access;
+    const environment = cleanEnvironment(scratch, awsEnvironment(access));
+    const drive = driveWith('/usr/bin/python3', driver, told, environment);
+    return { ...sessionOf(drive, scratch), presign: (key) => drive('presign', { key }) };
+  },
 };
 
 export function withoutBoto3(python: string): string | undefined {
@@ -59,11 +72,27 @@ function printed(code: string): string {
 
 function session(python: string, access: S3Access, scratch: string, program: string = driver): S3Session {
   const environment = cleanEnvironment(scratch, { AWS_EC2_METADATA_DISABLED: 'true' });
-  const file = join(scratch, 'content');
-  const drive = async (operation: string, args: Record<string, unknown>) => {
+  return sessionOf(driveWith(python, program, access, environment), scratch);
+}
+
+/** Runs one operation of a driver and gives what it printed. */
+// biome-ignore lint/suspicious/noExplicitAny: JSON of whatever the operation answers.
+type Drive = (operation: string, args: Record<string, unknown>) => Promise<any>;
+
+function driveWith(
+  python: string,
+  program: string,
+  access: S3Access | Omit<AwsAccess, 'names'>,
+  environment: Record<string, string>,
+): Drive {
+  return async (operation, args) => {
     const request = JSON.stringify({ access, operation, arguments: args });
     return JSON.parse(String(await run(python, [program, request], environment)));
   };
+}
+
+function sessionOf(drive: Drive, scratch: string): S3Session {
+  const file = join(scratch, 'content');
   const upload = async (operation: string, key: string, content: Buffer) => {
     await writeFile(file, content);
     await drive(operation, { key, file });

@@ -12,12 +12,16 @@ access, operation, arguments = request["access"], request["operation"], request[
 bucket = access["bucket"]
 s3 = boto3.client(
     "s3",
-    endpoint_url=access["endpoint"],
+    endpoint_url=access.get("endpoint"),
     verify=access["caFile"],
     region_name=access["region"],
     aws_access_key_id=access["accessKeyId"],
     aws_secret_access_key=access["secretAccessKey"],
-    config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
+    config=Config(
+        s3={"addressing_style": access.get("addressing", "path")},
+        signature_version="s3v4",
+        retries={"total_max_attempts": 1},
+    ),
 )
 
 
@@ -53,9 +57,13 @@ def list_keys(prefix):
     return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
 
+def presign(key):
+    return s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key})
+
+
 def delete(key):
     s3.delete_object(Bucket=bucket, Key=key)
 
 
-operations = (put, put_in_parts, get, get_range, size, copy, list_keys, delete)
+operations = (put, put_in_parts, get, get_range, size, copy, list_keys, presign, delete)
 print(json.dumps({function.__name__: function for function in operations}[operation](**arguments)))

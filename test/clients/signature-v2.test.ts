@@ -43,7 +43,7 @@ describe('Signature Version 2', { concurrency: 2 }, () => {
       let scratch: string;
 
       before(async () => {
-        ceph = await startCeph(version, 20);
+        ceph = await startCeph(version, { debugLevel: 20 });
         endpoint = await endpointUnderTest(ceph, {
           rules: [{ name: 'plain', buckets: [plainBucket], mode: 'off' }],
         });

@@ -217,6 +217,7 @@ const OUTCOMES: Partial<Record<Verdict['kind'], Explanation['outcome']>> = {
   forward: 'forwarded',
   refused: 'refused',
   'read-form': 'undecided',
+  'read-document': 'undecided',
 };
 
 function assertSame(answer: Explanation, verdict: Verdict, sent: ReceivedRequest): void {

@@ -80,6 +80,7 @@ export function rule(overrides: Partial<EncryptionRule> = {}): EncryptionRule {
 export function policy(overrides: Partial<Policy> = {}): Policy {
   return {
     domains: ['s3.gateway.example'],
+    egress: undefined,
     clients: new Map([[CLIENT.accessKeyId, CLIENT]]),
     rules: [rule()],
     backends: [BACKEND],

@@ -8,6 +8,7 @@ import { parseTarget } from '../../src/core/http/target.ts';
 import { decide, ReceivedHeaders, type ReceivedRequest } from '../../src/core/index.ts';
 import { parseRequest } from '../../src/core/request.ts';
 import { addressOf } from '../../src/core/s3/address.ts';
+import { HOST_FORMS } from '../../src/core/s3/aws-host.ts';
 import { parseCopySource } from '../../src/core/s3/copy-source.ts';
 import { parseEncryptionContext } from '../../src/core/s3/encryption-context.ts';
 import { withMessage } from '../../src/core/s3/error-document.ts';
@@ -37,6 +38,11 @@ const PARSERS: readonly (readonly [name: string, parse: (text: string) => unknow
     'Host',
     (text) => addressOf(text, { rawPath: '/a/b', parameters: [] }, ['s3.example']),
     'bucket.s3.example:8443',
+  ],
+  [
+    'Host, of AWS',
+    (text) => addressOf(text, { rawPath: '/a/b', parameters: [] }, [], HOST_FORMS),
+    'bu.cket.s3-fips.dualstack.eu-west-1.amazonaws.com',
   ],
   ['Connection', (text) => isHopByHop('te', nominatedByConnection([text])), 'keep-alive, Upgrade, x-a'],
   ['Authorization, V4', (text) => headerClaim(headersOf(text)), AUTHORIZATION],

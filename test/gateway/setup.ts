@@ -14,6 +14,8 @@ export interface GatewaySetup {
   readonly encrypted?: Readonly<Record<string, unknown>>;
   /** Merged into the plaintext listener, the second. */
   readonly plaintext?: Readonly<Record<string, unknown>>;
+  /** Names that the certificate of the TLS listener covers besides localhost. */
+  readonly certificateNames?: readonly string[];
   readonly [section: string]: unknown;
 }
 
@@ -50,12 +52,13 @@ export interface WrittenSetup {
 export function writeSetup(setup: GatewaySetup): WrittenSetup {
   const folder = mkdtempSync(join(tmpdir(), 's3-kms-gateway-test-'));
   const authority = createAuthority(new Date());
-  const { certificate, key } = authority.issue({ dns: ['localhost', '*.localhost'], ipv4: ['127.0.0.1'] });
+  const { encrypted, plaintext, certificateNames = [], ...sections } = setup;
+  const dns = ['localhost', '*.localhost', ...certificateNames];
+  const { certificate, key } = authority.issue({ dns, ipv4: ['127.0.0.1'] });
   const caFile = join(folder, 'ca.crt');
   writeFileSync(caFile, authority.certificate);
   writeFileSync(join(folder, 'gateway.crt'), certificate);
   writeFileSync(join(folder, 'gateway.key'), key);
-  const { encrypted, plaintext, ...sections } = setup;
   const text = stringify({
     listeners: [
       {

@@ -19,13 +19,23 @@ export interface StoreBackend {
   readonly direct: {
     readonly endpoint: string;
     readonly ca: string;
+    readonly region: string;
     readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
   };
   close(): Promise<void>;
 }
 
+/** What a test may want otherwise. */
+export interface StoreWishes {
+  readonly name?: string;
+  readonly region?: string;
+  /** Names that its certificate covers besides localhost. */
+  readonly certificateNames?: readonly string[];
+}
+
 /** Starts the store with TLS. */
-export async function startStoreBackend(): Promise<StoreBackend> {
+export async function startStoreBackend(wishes: StoreWishes = {}): Promise<StoreBackend> {
+  const { name = 'store', region = REGION, certificateNames = [] } = wishes;
   const authority = createAuthority(new Date());
   const folder = mkdtempSync(join(tmpdir(), 's3-kms-gateway-store-'));
   const caFile = join(folder, 'store-ca.crt');
@@ -33,21 +43,21 @@ export async function startStoreBackend(): Promise<StoreBackend> {
   const credentials = { accessKeyId: 'STORE000000000000001', secretAccessKey: 'the-secret-of-the-store' };
   const store = await startStore({
     credentials,
-    region: REGION,
+    region,
     keyIds: [DEFAULT_KEY, OTHER_KEY, FOREIGN_KEY],
-    tls: authority.issue({ dns: ['localhost'], ipv4: ['127.0.0.1'] }),
+    tls: authority.issue({ dns: ['localhost', ...certificateNames], ipv4: ['127.0.0.1'] }),
   });
   return {
     store,
     backend: {
-      name: 'store',
+      name,
       endpoint: store.endpoint,
-      region: REGION,
+      region,
       addressing: 'path',
       caFile,
       credentials: { provider: 'static', ...credentials },
     },
-    direct: { endpoint: store.endpoint, ca: authority.certificate, credentials },
+    direct: { endpoint: store.endpoint, ca: authority.certificate, region, credentials },
     close: async () => {
       await store.close();
       rmSync(folder, { recursive: true, force: true });

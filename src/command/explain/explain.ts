@@ -3,13 +3,14 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Configuration } from '../../config/configuration.ts';
-import { regionOf } from '../../core/authenticate.ts';
 import { type DecisionContext, decide } from '../../core/decide.ts';
-import { backendFor } from '../../core/policy/access.ts';
+import { placeOf } from '../../core/policy/access.ts';
 import type { BodyPlan } from '../../core/policy/body-plan.ts';
 import type { Backend, Policy, SigningCredentials } from '../../core/policy/policy.ts';
 import type { Refusal } from '../../core/refusal.ts';
 import { type Channel, parseRequest, type ReceivedRequest } from '../../core/request.ts';
+import { addressOf } from '../../core/s3/address.ts';
+import { operationNamed } from '../../core/s3/operation.ts';
 import { SigningKeys } from '../../core/sigv4/signing-key.ts';
 import { BodyRefused, ProvenBody } from '../../gateway/body.ts';
 import type { FormUpload } from '../../gateway/form.ts';
@@ -86,15 +87,23 @@ function asSent(
   if (kind === 'read-form') return bare;
   if (sender.kind === 'unanswered') return sender;
   const { policy, now } = context;
-  const address =
-    facts.bucket === undefined ? ({ resource: 'service' } as const) : bucketAddress(facts.bucket);
-  const region = regionOf(backendFor(policy.backends, address), policy);
   const { client, version } = sender;
+  const region = signingRegion(bare, facts.operation, policy);
   return signed(bare, policy, { client, version, region, now, data });
 }
 
-function bucketAddress(bucket: string): { readonly resource: 'bucket'; readonly bucket: string } {
-  return { resource: 'bucket', bucket };
+/** The region that the client would sign for: of a host that names one, else of the backend that takes the request. */
+function signingRegion(bare: ReceivedRequest, operation: string, policy: Policy): string {
+  const parsed = parseRequest(bare, policy.limits.headerBytes);
+  const anywhere = { resource: 'service' } as const;
+  const addressed =
+    parsed.kind === 'parsed'
+      ? addressOf(parsed.request.host, parsed.request.target, policy.domains, policy.egress?.hosts)
+      : undefined;
+  const { address, region } =
+    addressed?.kind === 'address' ? addressed : { address: anywhere, region: undefined };
+  const name = operation === 'Unknown' ? 'ListBuckets' : operation;
+  return placeOf(policy, address, operationNamed(name), region, () => undefined).signingRegion;
 }
 
 /** HTTP itself would break such a request off, or begin the next one in the middle of its body. */

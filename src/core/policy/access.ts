@@ -2,9 +2,10 @@
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
 import type { Address } from '../s3/address.ts';
+import { GLOBAL_REGION } from '../s3/aws-host.ts';
 import type { Operation } from '../s3/operation.ts';
 import { matchesAny } from './pattern.ts';
-import type { Access, Backend, Client } from './policy.ts';
+import type { Access, Backend, Client, Policy } from './policy.ts';
 
 const RIGHTS: Readonly<Record<Access, readonly Operation['access'][]>> = {
   'read-only': ['preflight', 'read'],
@@ -59,8 +60,52 @@ export function listedBuckets(client: Client | undefined): readonly string[] | u
   return buckets.includes('*') ? undefined : buckets;
 }
 
-/** The first backend whose buckets match; the first of all for what addresses no bucket. */
-export function backendFor(backends: readonly Backend[], address: Address): Backend | undefined {
-  if (address.resource === 'service') return backends[0];
-  return backends.find((backend) => matchesAny(backend.buckets, address.bucket));
+/** The first backend whose buckets match, of those in the region if one is given; the first of them for what addresses no bucket. */
+export function backendFor(
+  backends: readonly Backend[],
+  address: Address,
+  region?: string,
+): Backend | undefined {
+  const there = region === undefined ? backends : backends.filter((backend) => backend.region === region);
+  if (address.resource === 'service') return there[0];
+  return there.find((backend) => matchesAny(backend.buckets, address.bucket));
+}
+
+/** Which backend takes a request, and the region that its signature must be for. */
+export interface Place {
+  /** Where the host decides on the region. */
+  readonly region: string | undefined;
+  readonly backend: Backend | undefined;
+  readonly signingRegion: string;
+}
+
+/**
+ * `named` is the region of the host, `claimed` gives that of the client's signature. Where no backend takes the request
+ * the signature must be for a region all the same, until it is known whose it is.
+ */
+export function placeOf(
+  { backends, egress }: Pick<Policy, 'backends' | 'egress'>,
+  address: Address,
+  operation: Operation,
+  named: string | undefined,
+  claimed: () => string | undefined,
+): Place {
+  const globalRegion = () => (egress?.globalRegion === 'signed' ? claimed() : 'us-east-1');
+  const region = named === GLOBAL_REGION ? globalRegion() : named;
+  const there = backendFor(backends, address, region);
+  // us-east-1 tells the region of every bucket: that is how clients find it.
+  const located = operation.name === 'GetBucketLocation' && region === 'us-east-1';
+  const backend = there ?? (located ? backendFor(backends, address) : undefined);
+  const signingRegion = region ?? backend?.region ?? backends[0]?.region ?? 'us-east-1';
+  return { region, backend, signingRegion };
+}
+
+/** Why no backend takes what this client may ask for. */
+export function refuseUnserved(
+  backends: readonly Backend[],
+  address: Address,
+  { region }: Pick<Place, 'region'>,
+): Refusal {
+  const elsewhere = backendFor(backends, address) !== undefined;
+  return region !== undefined && elsewhere ? refusals.regionNotAllowed(region) : refusals.bucketNotAllowed();
 }

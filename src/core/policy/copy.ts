@@ -17,6 +17,8 @@ export interface CopyCase {
   readonly fields: ReadonlyMap<string, string>;
   readonly client: Client | undefined;
   readonly backend: Backend;
+  /** Where the host decides on it. */
+  readonly region: string | undefined;
 }
 
 /** The source of a copy that the client may read; `undefined` for what is no copy. */
@@ -27,7 +29,8 @@ export function judgeCopySource(copy: CopyCase, policy: Policy): CopySource | un
     const name = 'x-amz-copy-source';
     return refusals.argumentInvalid('Invalid copy source object key', name, name);
   }
-  const sourceBackend = backendFor(policy.backends, { resource: 'bucket', bucket: source.bucket });
+  const address = { resource: 'bucket', bucket: source.bucket } as const;
+  const sourceBackend = backendFor(policy.backends, address, copy.region);
   if (!mayUse(copy.client, source.bucket) || sourceBackend !== copy.backend)
     return refusals.bucketNotAllowed();
   if (copy.operation.name === 'CopyObject' && changesNothing(source, copy)) return refusals.copyOntoItself();

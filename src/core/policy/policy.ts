@@ -1,5 +1,7 @@
 // What a configuration comes down to for the core: values only, every default filled in, every secret read.
 // Made by src/config; read by everything below decide.
+import type { HostForm } from '../s3/aws-host.ts';
+
 export type { SigningCredentials } from '../sigv4/sign.ts';
 
 /** A bucket name pattern: `*` stands for any run of characters, everything else for itself. */
@@ -71,10 +73,20 @@ export interface Backend {
   readonly keyAliases: ReadonlyMap<string, string>;
 }
 
+/** AWS's own host names, where they lead to the gateway. */
+export interface Egress {
+  /** The forms that are answered. */
+  readonly hosts: readonly HostForm[];
+  /** The region of hosts that name none: `signed` is the one that the client signs for. */
+  readonly globalRegion: 'signed' | 'us-east-1';
+}
+
 /** Everything the judgement on a request depends on besides the request itself. */
 export interface Policy {
   /** Host names under which `BUCKET.domain` is virtual-hosted style. */
   readonly domains: readonly string[];
+  /** Absent: no host name of AWS's is answered. */
+  readonly egress: Egress | undefined;
   readonly clients: ReadonlyMap<string, Client>;
   readonly rules: readonly EncryptionRule[];
   readonly backends: readonly Backend[];

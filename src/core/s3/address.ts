@@ -3,6 +3,7 @@
 import { decodeComponent, type Target } from '../http/target.ts';
 import type { Refusal } from '../refusal.ts';
 import * as refusals from '../refusal.ts';
+import { type AwsHost, type HostForm, readAwsHost } from './aws-host.ts';
 
 /** What a request addresses. The key is decoded and never normalised: dot segments and `//` are part of it. */
 export type Address =
@@ -11,18 +12,60 @@ export type Address =
   | { readonly resource: 'object'; readonly bucket: string; readonly key: string };
 
 export type Addressed =
-  | { readonly kind: 'address'; readonly address: Address }
+  /** `region` is there at a host name of AWS's: the region of its endpoint. */
+  | { readonly kind: 'address'; readonly address: Address; readonly region?: string }
+  | ({ readonly kind: 'elsewhere' } & Elsewhere)
   | { readonly kind: 'refused'; readonly refusal: Refusal };
+
+/** An endpoint of AWS's that is never served, but whose operations are known by name. */
+export interface Elsewhere {
+  /** As in the table of operations; absent where S3's own operations are spoken. */
+  readonly endpoint: string | undefined;
+  readonly resource: Address['resource'];
+}
 
 /** Longest object key, in bytes of UTF-8. */
 const MAX_KEY_BYTES = 1024;
 
-/** Reads bucket and key out of `Host` and path. `domains` are those under which the bucket is the first labels of the host. */
-export function addressOf(host: string, target: Target, domains: readonly string[]): Addressed {
+/**
+ * Reads bucket and key out of `Host` and path. `domains` are those under which the bucket is the first labels of the host,
+ * `awsHosts` the forms of AWS's own host names that are answered.
+ */
+export function addressOf(
+  host: string,
+  target: Target,
+  domains: readonly string[],
+  awsHosts: readonly HostForm[] = [],
+): Addressed {
   const hostname = hostnameOf(host);
   if (hostname === undefined) return refused(refusals.ambiguous('its Host header is not a host name'));
-  const hosted = bucketOfHost(hostname, domains);
   const path = target.rawPath.slice(1);
+  const aws = readAwsHost(hostname);
+  if (aws) return addressAtAws(aws, path, awsHosts);
+  return addressIn(bucketOfHost(hostname, domains), path);
+}
+
+/** Never path style where the host is AWS's and not answered: it would take the first segment of a key for the bucket. */
+function addressAtAws(aws: AwsHost, path: string, awsHosts: readonly HostForm[]): Addressed {
+  if (aws.kind === 's3' && awsHosts.includes(aws.form)) {
+    const addressed = addressIn(aws.bucket, path);
+    return addressed.kind === 'address' ? { ...addressed, region: aws.region } : addressed;
+  }
+  switch (aws.kind) {
+    case 's3express':
+      return { kind: 'elsewhere', endpoint: undefined, resource: path === '' ? 'bucket' : 'object' };
+    case 's3express-control':
+      return { kind: 'elsewhere', endpoint: aws.kind, resource: path === '' ? 'service' : 'bucket' };
+    case 's3-object-lambda': {
+      const resource = path === 'WriteGetObjectResponse' ? 'service' : 'object';
+      return { kind: 'elsewhere', endpoint: aws.kind, resource };
+    }
+    default:
+      return refused(refusals.hostNotAllowed());
+  }
+}
+
+function addressIn(hosted: string | undefined, path: string): Addressed {
   if (hosted !== undefined) return inBucket(hosted, path);
   if (path === '') return { kind: 'address', address: { resource: 'service' } };
   const slash = path.indexOf('/');
@@ -34,8 +77,9 @@ function refused(refusal: Refusal): Addressed {
 }
 
 function hostnameOf(host: string): string | undefined {
-  const match = /^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/.exec(host);
-  return match?.[1]?.toLowerCase().replace(/\.$/, '');
+  // The root dot says nothing; a second one is no host name.
+  const match = /^([A-Za-z0-9._-]*[A-Za-z0-9_-]|\[[0-9A-Fa-f:.]+\])\.?(?::\d{1,5})?$/.exec(host);
+  return match?.[1]?.toLowerCase();
 }
 
 function bucketOfHost(hostname: string, domains: readonly string[]): string | undefined {

@@ -42,6 +42,8 @@ export const DOCUMENT_OF_REASON: Readonly<Record<Reason, string>> = {
   malformed_request: ERRORS,
   ambiguous_request: ERRORS,
   bucket_not_allowed: ACCESS_DENIED,
+  host_not_allowed: `${S3}/userguide/VirtualHosting.html`,
+  region_not_allowed: `${S3}/userguide/VirtualHosting.html`,
   operation_not_allowed: ACCESS_DENIED,
   no_rule: SSE_KMS,
   form_policy: `${S3}/API/sigv4-HTTPPOSTConstructPolicy.html`,

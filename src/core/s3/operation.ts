@@ -34,7 +34,7 @@ export interface Operation {
   readonly body?: 'stream' | 'document';
   /** `accepts` the SSE-KMS headers; `inherits` the encryption of an upload or object. */
   readonly encryption?: 'accepts' | 'inherits';
-  /** Lives at another endpoint than S3's own, never here. */
+  /** Lives at another endpoint than S3's own: routed there alone, and never served. */
   readonly endpoint?: string;
   /** An older name of the same request; never the result of routing. */
   readonly supersededBy?: string;
@@ -47,9 +47,13 @@ export type Routed =
 
 const ROUTES = new Map<string, readonly Operation[]>();
 for (const operation of OPERATIONS) {
-  if (operation.endpoint !== undefined || operation.supersededBy !== undefined) continue;
-  const route = `${operation.method} ${operation.resource}`;
+  if (operation.supersededBy !== undefined) continue;
+  const route = routeKey(operation.method, operation.resource, operation.endpoint);
   ROUTES.set(route, [...(ROUTES.get(route) ?? []), operation]);
+}
+
+function routeKey(method: string, resource: Resource, endpoint: string | undefined): string {
+  return `${endpoint ?? 's3'} ${method} ${resource}`;
 }
 
 /** The operation of this name. Throws where the table has none: a mistake in the caller. */
@@ -62,15 +66,16 @@ export function operationNamed(name: string): Operation {
 /**
  * Finds the one operation that a request can be. Every parameter left over must be known to that operation: S3 ignores
  * what it does not know, so a subresource newer than this table would otherwise pass as the plain operation
- * (and Ceph deletes the bucket on `DELETE /bucket?madeup`).
+ * (and Ceph deletes the bucket on `DELETE /bucket?madeup`). `endpoint` is given where it is not S3's own.
  */
 export function routeOperation(
   method: string,
   resource: Resource,
   parameters: readonly QueryParameter[],
   headers: ReceivedHeaders,
+  endpoint?: string,
 ): Routed {
-  const rows = ROUTES.get(`${method} ${resource}`);
+  const rows = ROUTES.get(routeKey(method, resource, endpoint));
   if (!rows) return refused(refusals.methodNotAllowed(method, resource));
   // A preflight asks for the URL of the request to come, query included; S3 reads none of it.
   const query = method === 'OPTIONS' ? [] : routingQuery(parameters);

@@ -29,12 +29,16 @@ export interface User {
 }
 
 /** Starts a cluster whose S3 server answers when this returns. */
-export async function startCluster(version: CephVersion, user: User, debugLevel: number): Promise<Cluster> {
+export async function startCluster(
+  version: CephVersion,
+  user: User,
+  { debugLevel, hostname }: Pick<Instance, 'debugLevel' | 'hostname'>,
+): Promise<Cluster> {
   const ports = await claimPorts();
   const directory = await mkdtemp(join(tmpdir(), `ceph-${version}-`));
   const cluster = new StartingCluster(
     version,
-    { directory, clusterId: randomUUID(), ports, debugLevel },
+    { directory, clusterId: randomUUID(), ports, hostname, debugLevel },
     ports,
   );
   try {
@@ -54,6 +58,7 @@ class StartingCluster implements Cluster {
   readonly directory: string;
   readonly clusterId: string;
   readonly ports: ClaimedPorts;
+  readonly hostname: string;
   readonly debugLevel: number;
   readonly #version: CephVersion;
   readonly #environment: Record<string, string>;
@@ -64,6 +69,7 @@ class StartingCluster implements Cluster {
   constructor(version: CephVersion, instance: Instance, ports: ClaimedPorts) {
     this.directory = instance.directory;
     this.clusterId = instance.clusterId;
+    this.hostname = instance.hostname;
     this.debugLevel = instance.debugLevel;
     this.ports = ports;
     this.#version = version;
@@ -86,9 +92,13 @@ class StartingCluster implements Cluster {
   async prepare(): Promise<void> {
     await Promise.all(['mon', 'osd', 'rgw'].map((name) => mkdir(join(this.directory, name))));
     await writeFile(join(this.directory, 'ceph.conf'), cephConfiguration(this));
+    const names = [...new Set(['localhost', this.hostname])].flatMap((name) => [
+      `DNS:${name}`,
+      `DNS:*.${name}`,
+    ]);
     // biome-ignore format: one argument a line would hide what is asked for
     await execute('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes',
-      '-days', '30', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,DNS:*.localhost,IP:127.0.0.1',
+      '-days', '30', '-subj', '/CN=localhost', '-addext', `subjectAltName=${names},IP:127.0.0.1`,
       '-keyout', join(this.directory, 'tls.key'), '-out', join(this.directory, 'tls.crt')]);
   }
 

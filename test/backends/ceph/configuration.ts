@@ -9,6 +9,8 @@ export interface Instance {
   readonly directory: string;
   readonly clusterId: string;
   readonly ports: Ports;
+  /** Host name of its S3 server: before it stands the bucket in virtual-hosted style. */
+  readonly hostname: string;
   /** `debug rgw`: 1 logs a line a request, 20 also every header that came in. */
   readonly debugLevel: number;
 }
@@ -29,7 +31,7 @@ function keyMaterial(keyId: string): string {
 }
 
 /** The text of ceph.conf. */
-export function cephConfiguration({ directory, clusterId, ports, debugLevel }: Instance): string {
+export function cephConfiguration({ directory, clusterId, ports, hostname, debugLevel }: Instance): string {
   return `
 [global]
 fsid = ${clusterId}
@@ -80,7 +82,7 @@ osd crush update on start = false
 [client.rgw]
 rgw data = ${directory}/rgw
 rgw frontends = beast endpoint=127.0.0.1:${ports.http} ssl_endpoint=127.0.0.1:${ports.https} ssl_certificate=${directory}/tls.crt ssl_private_key=${directory}/tls.key
-rgw dns name = localhost
+rgw dns name = ${hostname}
 debug rgw = ${debugLevel}
 rgw crypt require ssl = true
 rgw crypt s3 kms backend = testing

@@ -120,4 +120,13 @@ describe('which backend serves a bucket', () => {
   test('none where none matches', () => assert.equal(backendFor([finance], object('other')), undefined));
   test('the first of all for what addresses no bucket', () =>
     assert.equal(backendFor([finance, rest], SERVICE)?.name, 'finance'));
+
+  test('in a region, the first of that region', () => {
+    const there = { ...BACKEND, name: 'there', region: 'eu-west-1' };
+    assert.equal(backendFor([finance, rest, there], object('finance-1'), 'eu-west-1')?.name, 'there');
+    assert.equal(backendFor([there, rest], object('other'), BACKEND.region)?.name, 'rest');
+    assert.equal(backendFor([rest, there], SERVICE, 'eu-west-1')?.name, 'there');
+    assert.equal(backendFor([rest, there], object('other'), 'eu-west-3'), undefined);
+    assert.equal(backendFor([rest, there], SERVICE, 'eu-west-3'), undefined);
+  });
 });

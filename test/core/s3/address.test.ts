@@ -10,7 +10,7 @@ function read(host: string, target: string): unknown {
   const parsed = parseTarget(target);
   assert.ok(parsed);
   const addressed = addressOf(host, parsed, DOMAINS);
-  if (addressed.kind === 'refused') return addressed.refusal.code;
+  if (addressed.kind !== 'address') return addressed.kind === 'refused' ? addressed.refusal.code : undefined;
   const { address } = addressed;
   if (address.resource === 'service') return [];
   return address.resource === 'bucket' ? [address.bucket] : [address.bucket, address.key];
@@ -59,6 +59,9 @@ describe('what a request addresses', () => {
     ['host:port', '/bucket/key', 'InvalidRequest'],
     ['host, other', '/bucket/key', 'InvalidRequest'],
     ['a b', '/bucket/key', 'InvalidRequest'],
+    ['.', '/bucket/key', 'InvalidRequest'],
+    ['gateway.internal..', '/bucket/key', 'InvalidRequest'],
+    ['bucket.s3.amazonaws.com..', '/bucket/key', 'InvalidRequest'],
   ];
   for (const [host, target, expected] of TABLE) {
     test(`${host}${target} → ${typeof expected === 'string' ? expected : JSON.stringify(expected)}`, () => {
