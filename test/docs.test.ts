@@ -62,6 +62,33 @@ describe('what the documents say is so', () => {
     );
   });
 
+  test('enforcement.md has a row for each way around, with a test that is there', () => {
+    const titles = new Map(
+      globSync('test/enforcement/*.ts', { cwd: ROOT }).map((file) => [
+        file,
+        [...read(file).matchAll(/\btest\(\s*'((?:way \d+|check [A-Z]): [^'\n]+)'/g)].map(
+          ([, title = '']) => title,
+        ),
+      ]),
+    );
+    const rows = [
+      ...read('docs/enforcement.md').matchAll(
+        /^\| (\d+|[A-Z]) \| .* \| \[\w[\w-]*\]\(\.\.\/([^)]+)\): ([^|]+) \|$/gm,
+      ),
+    ];
+    const wanted = [...Array.from({ length: 52 }, (_, i) => String(i + 1)), 'A', 'B'];
+    assert.deepEqual(
+      rows.map(([, row]) => row),
+      wanted,
+    );
+    for (const [, row = '', file = '', title = ''] of rows) {
+      const name = `${/^\d/.test(row) ? 'way' : 'check'} ${row}: ${title}`;
+      assert.ok(titles.get(file)?.includes(name), `${file} has no test ‘${name}’`);
+    }
+    const tested = new Set([...titles.values()].flat().map((title) => title.split(':')[0]));
+    assert.equal(tested.size, wanted.length, 'a test is numbered for no row');
+  });
+
   test('configuration.md and the example name every key', () => {
     const names = keysOf(configurationJsonSchema());
     assert.ok(names.size > 50);

@@ -37,11 +37,13 @@ function buildBackend(
   files: Files,
   report: Report,
 ): BackendConfiguration {
-  const { endpoint, caFile, credentials, keyAliases, kms, ...rest } = section;
+  const { endpoint, caFile, credentials, keyAliases, rareOperations, kms, ...rest } = section;
+  const rare = rareOperations ?? (isAwsHost(endpoint.hostname) ? ['*'] : []);
   const ca = caFile === undefined ? undefined : readCertificates(caFile, [...path, 'caFile'], files, report);
   return {
     ...rest,
     ...endpoint,
+    rareOperations: rare.includes('*') ? 'all' : new Set(rare),
     keyAliases: new Map(Object.entries(keyAliases)),
     ca: ca?.pem,
     credentials: buildCredentials(credentials, [...path, 'credentials'], files, report),

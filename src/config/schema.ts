@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Access, Egress, EncryptionRule, Limits } from '../core/policy/policy.ts';
 import { HOST_FORMS } from '../core/s3/aws-host.ts';
+import { OPERATIONS } from '../core/s3/operation-table.ts';
 import type { Address, LogLevel, Timeouts } from './configuration.ts';
 import { problem } from './issue.ts';
 
@@ -59,6 +60,7 @@ export interface BackendSection {
   readonly credentials: CredentialsSection;
   readonly trailers: boolean;
   readonly keyAliases: Readonly<Record<string, string>>;
+  readonly rareOperations?: readonly string[] | undefined;
   readonly kms?: KmsSection | undefined;
 }
 
@@ -288,6 +290,19 @@ const kmsKeyId = (description: string): z.ZodString =>
     )
     .describe(description);
 
+const RARE_OPERATIONS = OPERATIONS.filter(({ rare }) => rare).map(({ name }) => name);
+
+const rareOperation: z.ZodString = z
+  .string()
+  .refine(
+    (value) => value === '*' || RARE_OPERATIONS.includes(value),
+    problem(
+      'is not one of the operations that need to be named',
+      `Known here: ${RARE_OPERATIONS.join(', ')}.`,
+    ),
+  )
+  .describe("Name of an operation as in S3's API, like PutBucketEncryption");
+
 const keyAlias: z.ZodString = z
   .string()
   .refine(
@@ -430,6 +445,12 @@ const backend: z.ZodType<BackendSection> = z.strictObject({
       'Whether it accepts checksum trailers; if not, aws-chunked uploads are decoded and verified here',
     )
     .default(true),
+  rareOperations: z
+    .array(rareOperation)
+    .describe(
+      'Operations that makers other than AWS may lack and this backend has; * for all, the default for AWS',
+    )
+    .optional(),
   keyAliases: z
     .record(keyAlias, kmsKeyId('KMS key that is sent in its place: the full key ARN for AWS'))
     .describe('Aliases and bare IDs of KMS keys that clients may write, each with the key it stands for')

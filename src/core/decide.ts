@@ -16,6 +16,7 @@ import {
   listedBuckets,
   mayUse,
   placeOf,
+  refuseRare,
   refuseUnserved,
 } from './policy/access.ts';
 import { type BodyPlan, type ProvenBodyPlan, planBody, planRawBody } from './policy/body-plan.ts';
@@ -313,7 +314,9 @@ function judgeAuthenticated(
   if (asked.algorithm !== undefined) facts.clientAlgorithm = asked.algorithm;
   if (asked.keyId !== undefined) facts.clientKeyId = asked.keyId;
   const denied =
-    refuseMisplacedHeaders(operation, request.fields) ?? authorizeHeaders(identity.client, request.fields);
+    refuseRare(operation, backend) ??
+    refuseMisplacedHeaders(operation, request.fields) ??
+    authorizeHeaders(identity.client, request.fields);
   if (denied) return denied;
   const source = judgeCopySource(copyCase(authenticated), context.policy);
   if (source && 'reason' in source) return source;

@@ -568,6 +568,12 @@ export function operationNotAllowed(operation: string): Refusal {
   return accessDenied('operation_not_allowed', `this client may not use ${operation}.`);
 }
 
+/** An operation that the backend is not known to have, and could take for another. */
+export function operationNotImplemented(operation: string): Refusal {
+  const text = 'The storage behind the gateway is not known to implement this operation';
+  return refusal('operation_not_allowed', 501, 'NotImplemented', text, [['Operation', operation]]);
+}
+
 /** A header that changes who may do what, or that overrides a protection: a matter of the bucket's administration. */
 export function headerNeedsAdmin(header: string): Refusal {
   return accessDenied('operation_not_allowed', `this client may not send ${header} with this value.`);

@@ -1,7 +1,7 @@
 // The test backend itself: that it runs, that it encrypts, and that its witness can tell.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, PutBucketTaggingCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { type Ceph, cephVersions, skipWithout, startCeph } from './ceph.ts';
 
 const Bucket = 'witness';
@@ -47,6 +47,24 @@ for (const version of cephVersions) {
       const stored = await ceph.storedBytes(Bucket, 'folder/encrypted + ü');
       assert.equal(stored.length, Body.length);
       assert.notDeepEqual(stored, Body);
+    });
+
+    test('shows its disk, where the encrypted object cannot be read', async () => {
+      const disk = await ceph.disk();
+      const [plain] = disk.filter(({ key }) => key === 'plain');
+      assert.deepEqual([plain?.bucket, plain?.encryption, plain?.data], [Bucket, undefined, Body]);
+      const [encrypted] = disk.filter(({ key }) => key === 'folder/encrypted + ü');
+      assert.deepEqual([encrypted?.encryption?.mode, encrypted?.encryption?.keyId], ['SSE-KMS', 'testkey-2']);
+      assert.ok(!encrypted?.data.includes(Body));
+    });
+
+    test('shows what it keeps of a bucket, and that it changes', async () => {
+      const before = await ceph.configuration(Bucket);
+      assert.deepEqual(await ceph.configuration(Bucket), before);
+      const Tagging = { TagSet: [{ Key: 'a', Value: 'b' }] };
+      await ceph.s3.send(new PutBucketTaggingCommand({ Bucket, Tagging }));
+      assert.notDeepEqual(await ceph.configuration(Bucket), before);
+      assert.equal(await ceph.configuration('never-made'), undefined);
     });
 
     test('has no witness of an object or a bucket that is not there', async () => {

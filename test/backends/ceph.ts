@@ -9,6 +9,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { type Cluster, startCluster, type User } from './ceph/cluster.ts';
 import { keyIds } from './ceph/configuration.ts';
 import { type CephVersion, whatIsMissing } from './ceph/installation.ts';
+import { parsePoolExport } from './ceph/pool-export.ts';
 
 export type { CephVersion } from './ceph/installation.ts';
 
@@ -33,6 +34,13 @@ export interface Ceph {
   stat(bucket: string, key: string): Promise<ObjectWitness | undefined>;
   /** The bytes on the disk of an object that came in one piece of at most 4 MiB: ciphertext, if it is encrypted. */
   storedBytes(bucket: string, key: string): Promise<Buffer>;
+  /** Everything that lies on the disk, parts of uploads included, by Ceph's own administration of disks. */
+  disk(): Promise<readonly DiskObject[]>;
+  /**
+   * What Ceph keeps of a bucket besides its objects: owner, flags, and every configuration that was put, ACL and policy
+   * included. By Ceph's own administration; undefined where there is no such bucket.
+   */
+  configuration(bucket: string): Promise<unknown>;
   /** Waits until the S3 server's log holds a match, and gives it. The log lags behind the responses. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
   stop(): Promise<void>;
@@ -46,6 +54,16 @@ export interface ObjectWitness {
   readonly encryption: EncryptionWitness | undefined;
   /** All of Ceph's own attributes, without their prefix `user.rgw.`; binary ones are mangled. */
   readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** An object as it lies on the disk. */
+export interface DiskObject {
+  readonly bucket: string;
+  /** Undefined for a piece of one that came in several. */
+  readonly key: string | undefined;
+  readonly encryption: EncryptionWitness | undefined;
+  /** At most its first 4 MiB. */
+  readonly data: Buffer;
 }
 
 /** How an object is encrypted. */
@@ -107,6 +125,8 @@ export async function startCeph(version: CephVersion, options: CephOptions = {})
     s3,
     stat: async (bucket, key) => witness(await statJson(cluster, bucket, key)),
     storedBytes: (bucket, key) => storedBytes(cluster, bucket, key),
+    disk: () => disk(cluster),
+    configuration: (bucket) => configuration(cluster, bucket),
     logged: (pattern) => logged(cluster, pattern),
     stop: async () => {
       s3.destroy();
@@ -134,15 +154,35 @@ interface StatJson {
   readonly manifest: { readonly tail_placement: { readonly bucket: { readonly marker: string } } };
 }
 
-async function statJson(cluster: Cluster, bucket: string, key: string): Promise<StatJson | undefined> {
+function statJson(cluster: Cluster, bucket: string, key: string): Promise<StatJson | undefined> {
+  return administer(cluster, ['object', 'stat', '--bucket', bucket, '--object', key]);
+}
+
+/** What radosgw-admin says, undefined where it finds nothing. */
+async function administer<T>(cluster: Cluster, args: readonly string[]): Promise<T | undefined> {
   try {
-    return JSON.parse(
-      await cluster.run('radosgw-admin', ['object', 'stat', '--bucket', bucket, '--object', key]),
-    );
+    return JSON.parse(await cluster.run('radosgw-admin', args)) as T;
   } catch (error) {
     if (error instanceof Error && error.message.includes('No such file or directory')) return undefined;
     throw error;
   }
+}
+
+/** The parts of `radosgw-admin metadata get` that are read here. */
+interface MetadataJson {
+  readonly data: {
+    readonly bucket: { readonly bucket_id: string };
+    readonly bucket_info: unknown;
+    readonly attrs: unknown;
+  };
+}
+
+async function configuration(cluster: Cluster, bucket: string): Promise<unknown> {
+  const metadata = (name: string) => administer<MetadataJson>(cluster, ['metadata', 'get', name]);
+  const entry = await metadata(`bucket:${bucket}`);
+  if (entry === undefined) return undefined;
+  const instance = await metadata(`bucket.instance:${bucket}:${entry.data.bucket.bucket_id}`);
+  return { info: instance?.data.bucket_info, attributes: instance?.data.attrs };
 }
 
 function witness(stat: StatJson | undefined): ObjectWitness | undefined {
@@ -175,6 +215,34 @@ async function storedBytes(cluster: Cluster, bucket: string, key: string): Promi
   const name = `${stat.manifest.tail_placement.bucket.marker}_${key}`;
   await cluster.run('rados', ['--pool', 'default.rgw.buckets.data', 'get', name, file]);
   return readFile(file);
+}
+
+async function disk(cluster: Cluster): Promise<DiskObject[]> {
+  const file = join(cluster.directory, 'exported');
+  await cluster.run('rados', ['--pool', 'default.rgw.buckets.data', 'export', file]);
+  const instances: readonly string[] = JSON.parse(
+    await cluster.run('radosgw-admin', ['metadata', 'list', 'bucket.instance']),
+  );
+  // An instance is `BUCKET:MARKER`, an object `MARKER_KEY`, or `MARKER__…` for pieces of one; `_` in front of a key is doubled.
+  const buckets = new Map(instances.map((name) => [name.split(':').at(-1) ?? '', name.split(':')[0] ?? '']));
+  return parsePoolExport(await readFile(file)).map(({ name, attributes, data }) => {
+    const end = name.indexOf('_');
+    const key = name.slice(end + 1);
+    return {
+      bucket: buckets.get(name.slice(0, end)) ?? '',
+      key: key.startsWith('_') && !key.startsWith('__') ? undefined : key.replace(/^__/, '_'),
+      encryption: encryptionWitness(attributesOnDisk(attributes)),
+      data,
+    };
+  });
+}
+
+function attributesOnDisk(attributes: ReadonlyMap<string, Buffer>): Record<string, string> {
+  const named = [...attributes].map(([name, value]) => [
+    name.replace(/^_user\.rgw\./, ''),
+    value.toString('utf8').replace(/\0$/, ''),
+  ]);
+  return Object.fromEntries(named);
 }
 
 async function logged(cluster: Cluster, pattern: RegExp): Promise<RegExpExecArray> {

@@ -50,6 +50,13 @@ export async function endpointUnderTest(ceph: Ceph, wishes: GatewayWishes = {}):
   };
 }
 
+/** Pacific takes them for the bucket itself. */
+export const BUCKET_ENCRYPTION: readonly string[] = [
+  'GetBucketEncryption',
+  'PutBucketEncryption',
+  'DeleteBucketEncryption',
+];
+
 /** Ceph as a backend of the gateway's configuration. Pacific stores a body with trailers as an error. */
 export function backendOf(ceph: Ceph): Record<string, unknown> {
   return {
@@ -59,6 +66,7 @@ export function backendOf(ceph: Ceph): Record<string, unknown> {
     addressing: 'path',
     caFile: ceph.caFile,
     trailers: ceph.version !== 'pacific',
+    rareOperations: ceph.version === 'pacific' ? [] : BUCKET_ENCRYPTION,
     credentials: {
       provider: 'static',
       accessKeyId: ceph.accessKeyId,

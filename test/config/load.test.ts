@@ -56,6 +56,7 @@ backends:
     credentials: { provider: static, accessKeyId: CEPH, secretAccessKey: "\${CEPH_SECRET}" }
     trailers: false
     keyAliases: { alias/lab: testkey-1 }
+    rareOperations: [PutBucketEncryption]
   - name: primary
     endpoint: https://s3.eu-central-1.amazonaws.com
     region: eu-central-1
@@ -170,6 +171,7 @@ describe('a sound configuration', () => {
       buckets: ['lab-*'],
       trailers: false,
       keyAliases: new Map([['alias/lab', 'testkey-1']]),
+      rareOperations: new Set(['PutBucketEncryption']),
       ca: undefined,
       credentials: {
         provider: 'static',
@@ -180,6 +182,7 @@ describe('a sound configuration', () => {
       kms: undefined,
     });
     assert.equal(primary?.port, 443);
+    assert.equal(primary.rareOperations, 'all');
     assert.deepEqual(primary.buckets, ['*']);
     assert.match(primary.ca ?? '', /BEGIN CERTIFICATE/);
     assert.deepEqual(primary.credentials, {
@@ -683,6 +686,11 @@ const FAULTY: readonly (readonly [title: string, text: string, ...faults: string
     'a key of another partition',
     `${LISTENER}${AWS}encryption:\n  - name: r\n    keyId: ${KEY.replace('arn:aws:', 'arn:aws-cn:')}`,
     '5:5 encryption[0].keyId: is a key of aws-cn eu-central-1, but the backend aws serves these buckets in aws eu-central-1',
+  ],
+  [
+    'an operation that every backend has',
+    backend('endpoint: http://localhost\nregion: default\nrareOperations: [PutObject]'),
+    '6:22 backends[0].rareOperations[0]: is not one of the operations that need to be named',
   ],
   [
     'an alias that stands for another alias at AWS',

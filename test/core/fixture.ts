@@ -42,6 +42,7 @@ export const BACKEND: Backend = {
   buckets: ['*'],
   trailers: true,
   keyAliases: new Map(),
+  rareOperations: 'all',
 };
 
 export const BACKEND_CREDENTIALS = {

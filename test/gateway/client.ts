@@ -38,6 +38,8 @@ export interface Endpoint {
   readonly ca?: string;
   readonly region?: string;
   readonly credentials?: Credentials;
+  /** Keeps connections open, which it must itself be told the authority of; without it each request has its own. */
+  readonly agent?: http.Agent;
 }
 
 /** Signs with Signature Version 4 and sends. */
@@ -93,7 +95,7 @@ export function send(to: Endpoint, request: PlainRequest): Promise<Answer> {
     method: request.method,
     path: request.path,
     headers: request.headers ?? {},
-    agent: false as const,
+    agent: to.agent ?? (false as const),
   };
   return new Promise((resolve, reject) => {
     const take = (message: http.IncomingMessage) => readAnswer(message).then(resolve, reject);

@@ -63,6 +63,7 @@ export async function startFakeBackend(): Promise<FakeBackend> {
       endpoint,
       region: 'us-east-1',
       addressing: 'path',
+      rareOperations: ['*'],
       credentials: { provider: 'static', accessKeyId: 'BACKEND', secretAccessKey: 'backend-secret' },
     },
     received,

@@ -31,11 +31,13 @@ export interface StoreWishes {
   readonly region?: string;
   /** Names that its certificate covers besides localhost. */
   readonly certificateNames?: readonly string[];
+  readonly keyIds?: readonly string[];
 }
 
 /** Starts the store with TLS. */
 export async function startStoreBackend(wishes: StoreWishes = {}): Promise<StoreBackend> {
   const { name = 'store', region = REGION, certificateNames = [] } = wishes;
+  const { keyIds = [DEFAULT_KEY, OTHER_KEY, FOREIGN_KEY] } = wishes;
   const authority = createAuthority(new Date());
   const folder = mkdtempSync(join(tmpdir(), 's3-kms-gateway-store-'));
   const caFile = join(folder, 'store-ca.crt');
@@ -44,7 +46,7 @@ export async function startStoreBackend(wishes: StoreWishes = {}): Promise<Store
   const store = await startStore({
     credentials,
     region,
-    keyIds: [DEFAULT_KEY, OTHER_KEY, FOREIGN_KEY],
+    keyIds,
     tls: authority.issue({ dns: ['localhost', ...certificateNames], ipv4: ['127.0.0.1'] }),
   });
   return {
@@ -54,6 +56,7 @@ export async function startStoreBackend(wishes: StoreWishes = {}): Promise<Store
       endpoint: store.endpoint,
       region,
       addressing: 'path',
+      rareOperations: ['*'],
       caFile,
       credentials: { provider: 'static', ...credentials },
     },

@@ -27,6 +27,15 @@ export function authorize(
   return RIGHTS[access].includes(operation.access) ? undefined : refusals.operationNotAllowed(operation.name);
 }
 
+/**
+ * An operation that the backend may not know. Servers drop a parameter that they do not know and do what is left: Ceph
+ * deletes the bucket on `DELETE /bucket?metrics`, and stores the document of `PUT /bucket/key?encryption` as the object.
+ */
+export function refuseRare({ name, rare }: Operation, { rareOperations }: Backend): Refusal | undefined {
+  if (!rare || rareOperations === 'all' || rareOperations.has(name)) return undefined;
+  return refusals.operationNotImplemented(name);
+}
+
 /** Canned ACLs that give nobody a right whom the bucket's owner does not know. */
 const HARMLESS_ACLS = new Set(['private', 'bucket-owner-read', 'bucket-owner-full-control']);
 

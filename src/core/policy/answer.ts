@@ -65,7 +65,8 @@ const MINIO_PREFIX = 'arn:aws:kms:';
 /** Whether a successful answer states the encryption that is demanded. S3 and Ceph state a key as it was sent; MinIO, whose keys have plain names, puts `arn:aws:kms:` in front. */
 export function confirms(head: AnswerHead, demand: EncryptionDemand): boolean {
   const { algorithm, keyId } = statedEncryption(head);
-  if (head.status >= 300 || algorithm !== demand.algorithm || keyId === undefined) return false;
+  if (head.status >= 300 || algorithm !== demand.algorithm) return false;
+  if (keyId === undefined) return demand.keyMayBeSilent === true;
   const bare = keyId.startsWith(MINIO_PREFIX) && keyId.split(':').length === 4;
   const names = bare ? [keyId, keyId.slice(MINIO_PREFIX.length)] : [keyId];
   return names.some((name) => demand.keyIds.some((wanted) => matchesKeyId(wanted, name)));

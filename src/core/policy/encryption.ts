@@ -33,6 +33,8 @@ export interface EncryptionDemand {
   readonly keyIds: readonly string[];
   /** Not every backend states the encryption here; where it does, it must be this. */
   readonly mayBeSilent: boolean;
+  /** S3 states no key here; where one is stated, it must be one of these. */
+  readonly keyMayBeSilent?: boolean;
 }
 
 /** `as-sent`: encryption headers go on as the client sent them. */
@@ -159,6 +161,12 @@ function judgeInherited(rule: EncryptionRule, { operation, requested }: Encrypti
   if (rule.otherEncryption === 'allow') return { kind: 'as-sent' };
   if (requested.customerKey) return refused(refusals.customerKeyNotAllowed(rule.name));
   const keyIds = [...(rule.keyId === undefined ? [] : [rule.keyId]), ...rule.allowedKeyIds];
+  // S3 states the method alone. A backend that knows no annotations stores an object in the clear instead, and says nothing.
+  // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAnnotation.html
+  if (operation.name === 'PutObjectAnnotation') {
+    const demand = { algorithm: rule.algorithm, keyIds, mayBeSilent: false, keyMayBeSilent: true };
+    return { kind: 'inherited', demand };
+  }
   // S3 states it on all of them; Ceph Pacific on UploadPart alone.
   const mayBeSilent = operation.name !== 'UploadPart';
   return { kind: 'inherited', demand: { algorithm: rule.algorithm, keyIds, mayBeSilent } };
@@ -175,17 +183,26 @@ function judgeOtherEncryption(
   const { algorithm } = requested;
   if (requested.customerKey) {
     if (algorithm !== undefined) return refused(refusals.customerKeyWithMethod(algorithm));
-    if (rule.otherEncryption === 'allow') return { kind: 'as-sent' };
-    return refused(refusals.customerKeyNotAllowed(rule.name));
+    if (rule.otherEncryption !== 'allow') return refused(refusals.customerKeyNotAllowed(rule.name));
+    return refuseKmsParameters(requested) ?? { kind: 'as-sent' };
   }
   if (algorithm === undefined || usesKms(algorithm)) return undefined;
   if (algorithm !== 'AES256') return refused(refusals.encryptionMethodUnknown(algorithm));
-  if (requested.keyId !== undefined || requested.context !== undefined) {
-    return refused(refusals.kmsParametersWithoutKms(algorithm));
-  }
+  const stray = refuseKmsParameters(requested);
+  if (stray) return stray;
   if (rule.otherEncryption === 'allow') return { kind: 'as-sent' };
   if (rule.otherEncryption === 'upgrade' && rule.mode !== 'require') return undefined;
   return refused(refusals.encryptionDowngrade(rule.name, rule.algorithm));
+}
+
+/** A KMS key or context beside another encryption: servers do not agree on which of the two counts. */
+function refuseKmsParameters({
+  algorithm,
+  keyId,
+  context,
+}: RequestedEncryption): EncryptionVerdict | undefined {
+  if (keyId === undefined && context === undefined) return undefined;
+  return refused(refusals.kmsParametersWithoutKms(algorithm));
 }
 
 function orderKms(rule: EncryptionRule, write: EncryptionCase): EncryptionVerdict {

@@ -69,6 +69,8 @@ export interface Backend {
   readonly buckets: readonly BucketPattern[];
   /** Whether it understands `STREAMING-UNSIGNED-PAYLOAD-TRAILER`; if not, such bodies are decoded here. */
   readonly trailers: boolean;
+  /** Names of the operations that makers other than AWS may lack and this backend has. */
+  readonly rareOperations: 'all' | ReadonlySet<string>;
   /** Aliases and bare IDs of KMS keys that clients may write, each with the full ARN that is sent in their place. */
   readonly keyAliases: ReadonlyMap<string, string>;
 }

@@ -16,6 +16,8 @@ export interface Operation {
   readonly resource: Resource;
   /** Which right it takes. `never`: not through this gateway. `preflight`: unsigned by nature, reveals CORS rules only. */
   readonly access: 'read' | 'write' | 'admin' | 'never' | 'preflight';
+  /** Makers other than AWS may lack it, and take it for what is left without its parameter: Ceph deletes the bucket. */
+  readonly rare?: boolean;
   /** Query parameters that select the operation, with their exact values. */
   readonly subresource?: Readonly<Record<string, string>>;
   /** Query parameters that must be there, with any value. */

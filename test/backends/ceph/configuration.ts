@@ -2,7 +2,7 @@
 // Knows the settings and why each is there; must not know how daemons are started.
 
 /** Names of the KMS keys that the S3 server knows. */
-export const keyIds = ['testkey-1', 'testkey-2'] as const;
+export const keyIds = ['testkey-1', 'testkey-2', 'testkey-3'] as const;
 
 /** Where one instance lives. */
 export interface Instance {

@@ -6,6 +6,7 @@ import {
   backendFor,
   listedBuckets,
   mayUse,
+  refuseRare,
 } from '../../../src/core/policy/access.ts';
 import type { Access } from '../../../src/core/policy/policy.ts';
 import type { Address } from '../../../src/core/s3/address.ts';
@@ -76,6 +77,22 @@ describe('where a client may do it', () => {
       authorize(none, operationNamed('GetObject'), object('bucket'))?.reason,
       'bucket_not_allowed',
     );
+  });
+});
+
+describe('an operation that the backend may not know', () => {
+  const refused = (name: string, rareOperations: 'all' | ReadonlySet<string>) =>
+    refuseRare(operationNamed(name), { ...BACKEND, rareOperations })?.code;
+  test('is refused unless the backend is said to have it', () => {
+    assert.equal(refused('DeleteBucketMetricsConfiguration', new Set()), 'NotImplemented');
+    assert.equal(refused('PutBucketEncryption', new Set(['GetBucketEncryption'])), 'NotImplemented');
+    assert.equal(refused('PutBucketEncryption', new Set(['PutBucketEncryption'])), undefined);
+    assert.equal(refused('UpdateObjectEncryption', 'all'), undefined);
+  });
+  test('is none that every S3 server has', () => {
+    for (const name of ['PutObject', 'DeleteBucket', 'UploadPart', 'PutBucketPolicy', 'ListObjectsV2']) {
+      assert.equal(refused(name, new Set()), undefined);
+    }
   });
 });
 

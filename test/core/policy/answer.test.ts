@@ -64,6 +64,19 @@ describe('judgeAnswer', () => {
     assert.equal(judgeAnswer(answer(200, [SSE, 'AES256']), inherited([ARN], true)).kind, 'unconfirmed');
   });
 
+  test('an annotation is confirmed without a key, but not by silence nor under another key', () => {
+    const { demand, ...sent } = inherited([ARN], false);
+    const annotation = { ...sent, demand: { ...demand, keyMayBeSilent: true } };
+    assert.equal(judgeAnswer(answer(200, [SSE, 'aws:kms']), annotation).kind, 'relay');
+    assert.equal(judgeAnswer(answer(200, [SSE, 'aws:kms'], [KEY_ID, ARN]), annotation).kind, 'relay');
+    assert.equal(
+      judgeAnswer(answer(200, [SSE, 'aws:kms'], [KEY_ID, 'other']), annotation).kind,
+      'unconfirmed',
+    );
+    assert.equal(judgeAnswer(answer(200, [SSE, 'AES256']), annotation).kind, 'unconfirmed');
+    assert.equal(judgeAnswer(answer(200), annotation).kind, 'unconfirmed');
+  });
+
   test('an error confirms nothing and is passed on', () => {
     assert.equal(judgeAnswer(answer(403), asked(ARN)).kind, 'relay');
   });

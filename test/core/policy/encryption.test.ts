@@ -413,6 +413,13 @@ describe("another encryption that the rule lets through goes on as the client's"
       test(`${what} under ${mode}`, () => {
         assert.deepEqual(judge({ mode, otherEncryption: 'allow' }, headers), { kind: 'as-sent' });
       });
+
+      test(`${what} with a KMS key or context beside it under ${mode} is refused: which of the two counts?`, () => {
+        for (const beside of [{ [SSE.keyId]: KEY_ARN }, { [SSE.context]: 'e30=' }]) {
+          const refused = refusal({ mode, otherEncryption: 'allow' }, { ...headers, ...beside });
+          assert.equal(refused.reason, 'encryption_missing');
+        }
+      });
     }
   }
 });
@@ -562,6 +569,16 @@ describe('the parts of an upload', () => {
       assert.equal(refusal({}, SSE_C, { operation }).reason, 'customer_key');
     });
   }
+});
+
+describe('an annotation', () => {
+  // API_PutObjectAnnotation.html: "Annotations inherit the encryption of their parent object", and the response has no key.
+  test('inherits the encryption of its object, which must be stated, though without its key', () => {
+    assert.deepEqual(judge({}, {}, { operation: 'PutObjectAnnotation' }), {
+      kind: 'inherited',
+      demand: { algorithm: 'aws:kms', keyIds: [KEY_ARN], mayBeSilent: false, keyMayBeSilent: true },
+    });
+  });
 });
 
 describe('the rule of a write', () => {
