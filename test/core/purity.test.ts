@@ -91,6 +91,8 @@ describe('imports point one way', () => {
   const LAYERS: readonly (readonly [layer: string, owns: RegExp])[] = [
     ['index', /^core\/index\.ts$/],
     ['decide', /^core\/decide\.ts$/],
+    ['judge', /^core\/judge\.ts$/],
+    ['verdict', /^core\/verdict\.ts$/],
     ['authenticate', /^core\/authenticate\.ts$/],
     ['policy', /^core\/policy\//],
     ['request', /^core\/request\.ts$/],
