@@ -17,7 +17,7 @@ import {
   ruleFor,
   withKeyArn,
 } from './policy/encryption.ts';
-import type { Backend, Policy } from './policy/policy.ts';
+import type { Backend, EncryptionRule, Policy } from './policy/policy.ts';
 import {
   type Destination,
   destinationOf,
@@ -136,7 +136,7 @@ function settle(
     },
     read?.kind === 'document' ? read.root : undefined,
   );
-  if (rule !== undefined) facts.rule = rule;
+  if (rule !== undefined) noteRule(facts, rule);
   if (!observed) return refusal;
   if (refusal) facts.observedReason = refusal.reason;
   return undefined;
@@ -203,6 +203,12 @@ interface WriteJudgement {
 
 const UNTOUCHED: WriteJudgement = { order: undefined, demand: undefined };
 
+/** The rule that decides. */
+function noteRule(facts: Facts, { name, mode }: EncryptionRule): void {
+  facts.rule = name;
+  facts.ruleMode = mode;
+}
+
 /** What the rules make of a write. */
 function judgeWrite(
   { request, address, operation, backend, identity }: Authenticated,
@@ -218,8 +224,7 @@ function judgeWrite(
   const { bucket, key } = address;
   const rule = ruleFor(policy.rules, bucket, key);
   if (!rule) return refusals.noRule();
-  facts.rule = rule.name;
-  facts.ruleMode = rule.mode;
+  noteRule(facts, rule);
   const judge = isPreserved(request) ? judgeCompliance : judgeEncryption;
   const judged = judge(rule, {
     operation,

@@ -52,8 +52,8 @@ describe('a document that settles encryption', () => {
     assert.equal(seen.headers['content-md5'], md5(GOOD));
     const line = await lastAudited();
     assert.deepEqual(
-      [line?.['operation'], line?.['rule'], line?.['outcome'], line?.['bytesReceived']],
-      ['PutBucketEncryption', 'inject', 'forwarded', GOOD.length],
+      ['operation', 'rule', 'ruleMode', 'outcome', 'bytesReceived'].map((field) => line?.[field]),
+      ['PutBucketEncryption', 'inject', 'inject', 'forwarded', GOOD.length],
     );
   });
 

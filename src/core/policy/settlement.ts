@@ -32,7 +32,7 @@ export interface SettlementCase {
 
 /** How a configuration was judged, and by which rule. */
 export interface SettlementVerdict {
-  readonly rule: string | undefined;
+  readonly rule: EncryptionRule | undefined;
   /** The refusal, or the one that a rule in mode `observe` would have made. */
   readonly refusal: Refusal | undefined;
   readonly observed: boolean;
@@ -67,7 +67,7 @@ function judgeOne(settlement: Settlement, configured: SettlementCase): Settlemen
   const suffices = reach.kind === 'default' ? allowing !== undefined : against.length === 0;
   const deciding = suffices ? allowing : (against.find(({ rule }) => rule.mode !== 'observe') ?? against[0]);
   return {
-    rule: deciding?.rule.name,
+    rule: deciding?.rule,
     refusal: deciding?.refusal,
     observed: deciding?.refusal !== undefined && deciding.rule.mode === 'observe',
   };
