@@ -2,7 +2,10 @@
 // The command line: arguments in, exit code out. The only file that touches process.*.
 // Each command is loaded when it is asked for, so that --version and --help answer at once.
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
+import type { Configuration } from './config/configuration.ts';
 
 const OK = 0;
 const FAILED = 1;
@@ -17,16 +20,36 @@ async function serve(options: { config: string }): Promise<number> {
   const faults = result.kind === 'faulty' ? result.faults : [];
   for (const line of [...faultLines(faults), ...warningLines(result.warnings)]) complain(line);
   if (result.kind === 'faulty') return FAILED;
-  const gateway = await import('./gateway/serve.ts');
   const stop = stopSignal();
-  const running = await gateway.serve(result.configuration, {
-    version: version(),
-    nodeVersion: process.versions.node,
-    logFd: process.stdout.fd,
-  });
+  const running = await start(result.configuration);
   process.once('exit', running.flushLogSync);
-  await stop;
+  const failure = await (running.hopeless ? Promise.race([stop, running.hopeless]) : stop);
   await running.close();
+  if (failure) throw failure;
+  return OK;
+}
+
+/** One process serves by itself; several take one more, which serves no client. */
+async function start(configuration: Configuration): Promise<Running> {
+  const options = { version: version(), nodeVersion: process.versions.node, logFd: process.stdout.fd };
+  const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers;
+  if (workers === 1) return (await import('./gateway/serve.ts')).serve(configuration, options);
+  const { servePrimary } = await import('./workers/primary.ts');
+  return servePrimary(configuration, { ...options, workers, program: fileURLToPath(import.meta.url) });
+}
+
+interface Running {
+  readonly hopeless?: Promise<Error>;
+  flushLogSync(): void;
+  close(): Promise<void>;
+}
+
+/** Started by serve. Signals are the primary's: a terminal and some service managers send them to every process. */
+async function worker(): Promise<number> {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {});
+  const { runWorker } = await import('./workers/worker.ts');
+  const onExit = (flushLogSync: () => void) => process.once('exit', flushLogSync);
+  await runWorker({ version: version(), nodeVersion: process.versions.node, onExit });
   return OK;
 }
 
@@ -176,6 +199,7 @@ function commandLine(exit: (code: number) => void): Command {
     .description('Print the JSON Schema of the configuration file, for editors')
     .addHelpText('after', example('schema > gateway.schema.json'))
     .action(run(schema));
+  program.command('worker', { hidden: true }).action(run(worker));
   return program.addHelpText(
     'after',
     '\nExit codes: 0 all is well, 1 something is faulty or failed, 2 the command line is wrong.',

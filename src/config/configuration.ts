@@ -11,7 +11,9 @@ export interface Configuration {
   /** The backends of the policy, in the same order, with what it takes to reach them. */
   readonly backends: readonly BackendConfiguration[];
   readonly timeouts: Timeouts;
-  readonly workers: number;
+  readonly limits: ProcessLimits;
+  /** `auto`: one for each core. */
+  readonly workers: number | 'auto';
   readonly log: { readonly level: LogLevel };
   /** Where each item of a list stands in the file, in the order of the list. */
   readonly positions: Readonly<Record<ListSection, readonly Position[]>>;
@@ -100,6 +102,16 @@ export interface Timeouts {
   readonly backendConnect: number;
   readonly backendFirstByte: number;
   readonly backendIdle: number;
+}
+
+/** Bounds on what one process holds at a time. */
+export interface ProcessLimits {
+  /** Connections of clients, for each listener. */
+  readonly connections: number;
+  readonly requestsInFlight: number;
+  readonly requestsInFlightPerClient?: number | undefined;
+  /** Signed chunks that wait for their proof, and then for the backend. */
+  readonly bufferedBytes: number;
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';

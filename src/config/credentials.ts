@@ -24,16 +24,17 @@ export interface FetchedCredentials {
   readonly expiration?: Date | undefined;
 }
 
-/** Credentials as configured. `onFailure` hears of each refresh that fails; it is tried again. */
+/** Credentials as configured. `onFailure` hears of each refresh that fails; it is tried again. `onFetched` hears of the others. */
 export function credentialsProvider(
   spec: CredentialsSpec,
   region: string,
   onFailure: (error: Error) => void = () => {},
+  onFetched: (credentials: SigningCredentials) => void = () => {},
 ): CredentialSource {
   if (spec.provider === 'none') return { current: () => undefined, ready: async () => {}, close: () => {} };
   if (spec.provider !== 'static') {
     const what = spec.provider === 'default' ? 'the default chain' : `the role ${spec.roleArn}`;
-    return refreshingSource(fetchFromAws(spec, region), what, onFailure);
+    return refreshingSource(fetchFromAws(spec, region), what, onFailure, onFetched);
   }
   const { accessKeyId, secretAccessKey, sessionToken } = spec;
   const credentials = { accessKeyId, secretAccessKey, sessionToken };
@@ -90,6 +91,7 @@ export function refreshingSource(
   fetch: FetchCredentials,
   what: string,
   onFailure: (error: Error) => void,
+  onFetched: (credentials: SigningCredentials) => void = () => {},
 ): CredentialSource {
   let current: SigningCredentials | undefined;
   let pending: Promise<void> | undefined;
@@ -100,6 +102,7 @@ export function refreshingSource(
     const fetched = await inTime(fetch());
     const { accessKeyId, secretAccessKey, sessionToken, expiration } = fetched;
     current = { accessKeyId, secretAccessKey, sessionToken };
+    if (!closed) onFetched(current);
     if (expiration !== undefined) schedule(refreshDelay(expiration), FIRST_RETRY_MS);
   };
   const schedule = (delay: number, retry: number): void => {

@@ -18,6 +18,7 @@ import {
   type ClientSection,
   type FileSection,
   fileSchema,
+  type LimitsSection,
   type ListenerSection,
   sections,
 } from './schema.ts';
@@ -105,14 +106,13 @@ function build(document: ReadDocument, file: string, notes: Notes): Configuratio
   const files = filesBeside(file, notes);
   const parts = buildParts(value, files, notes);
   if (!parsed.success) return undefined;
-  const { domains, signatureV2, limits, timeouts, admin, workers, log } = parsed.data;
-  if (workers !== 1) {
-    notes.fault(['workers'], 'must be 1: more than one process is not built yet', 'Run more replicas.');
-  }
+  const { domains, signatureV2, timeouts, admin, workers, log } = parsed.data;
+  const { limits, processLimits } = splitLimits(parsed.data.limits);
   const { listeners, backends, clients, rules, egress } = parts;
   const policy = { domains, egress, clients, rules, backends, signatureV2, limits };
-  const rest = { admin: admin.address, timeouts, workers: 1, log, file, files: [...files.names] };
-  return { policy, listeners, backends, positions: positionsOf(parsed.data, document), ...rest };
+  const rest = { admin: admin.address, timeouts, workers, log, file, files: [...files.names] };
+  const positions = positionsOf(parsed.data, document);
+  return { policy, listeners, backends, limits: processLimits, positions, ...rest };
 }
 
 function positionsOf(sections: FileSection, { locate }: ReadDocument): Configuration['positions'] {
@@ -122,6 +122,18 @@ function positionsOf(sections: FileSection, { locate }: ReadDocument): Configura
     backends: of('backends'),
     clients: of('clients'),
     encryption: of('encryption'),
+  };
+}
+
+/** One section of the file: what bounds a request is the policy's affair, what bounds a process is not. */
+function splitLimits(section: LimitsSection): {
+  limits: Configuration['policy']['limits'];
+  processLimits: Configuration['limits'];
+} {
+  const { connections, requestsInFlight, requestsInFlightPerClient, bufferedBytes, ...limits } = section;
+  return {
+    limits,
+    processLimits: { connections, requestsInFlight, requestsInFlightPerClient, bufferedBytes },
   };
 }
 

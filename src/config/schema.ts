@@ -3,9 +3,10 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import type { Access, Egress, EncryptionRule, Limits } from '../core/policy/policy.ts';
+import { MAX_SIGNED_CHUNK } from '../core/s3/aws-chunked.ts';
 import { HOST_FORMS } from '../core/s3/aws-host.ts';
 import { OPERATIONS } from '../core/s3/operation-table.ts';
-import type { Address, LogLevel, Timeouts } from './configuration.ts';
+import type { Address, LogLevel, ProcessLimits, Timeouts } from './configuration.ts';
 import { problem } from './issue.ts';
 
 /** The file as written, defaults filled in. */
@@ -18,11 +19,14 @@ export interface FileSection {
   readonly clients: readonly ClientSection[];
   readonly encryption: readonly EncryptionSection[];
   readonly signatureV2: 'refuse-kms' | 'refuse';
-  readonly limits: Limits;
+  readonly limits: LimitsSection;
   readonly timeouts: Timeouts;
   readonly workers: number | 'auto';
   readonly log: { readonly level: LogLevel };
 }
+
+/** What a request may bring, and what a process may hold. */
+export type LimitsSection = Limits & ProcessLimits;
 
 export interface ListenerSection {
   readonly name?: string | undefined;
@@ -502,7 +506,7 @@ const encryptionRule: z.ZodType<EncryptionSection> = z.strictObject({
     .default('refuse'),
 });
 
-const limits: z.ZodType<Limits> = z
+const limits: z.ZodType<LimitsSection> = z
   .strictObject({
     headerBytes: z
       .int()
@@ -516,8 +520,32 @@ const limits: z.ZodType<Limits> = z
       .max(8192)
       .describe('The encryption context after decoding, in bytes')
       .default(4096),
+    connections: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('Connections of clients at a time, for each listener and process; more are closed at once')
+      .default(2048),
+    requestsInFlight: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('Requests at a time, for each process; more are answered 503 SlowDown')
+      .default(512),
+    requestsInFlightPerClient: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .describe('The same for each client of its own; as many as all may have where it is not set')
+      .optional(),
+    bufferedBytes: z
+      .int()
+      .min(MAX_SIGNED_CHUNK)
+      .max(2 ** 40)
+      .describe('Signed chunks that wait in memory, in bytes, for each process; more have to wait for room')
+      .default(64 * 1024 ** 2),
   })
-  .describe('Bounds on what a request may bring');
+  .describe('Bounds on what a request may bring, and on what is held at a time');
 
 const timeouts: z.ZodType<Timeouts> = z
   .strictObject({
@@ -531,8 +559,8 @@ const timeouts: z.ZodType<Timeouts> = z
   .describe('Bounds on waiting');
 
 const workers: z.ZodType<number | 'auto'> = z
-  .union([z.int().min(1), z.literal('auto')])
-  .describe('Number of processes, or auto for one for each core');
+  .union([z.int().min(1).max(256), z.literal('auto')])
+  .describe('Number of processes that serve clients, or auto for one for each core');
 
 const log: z.ZodType<{ readonly level: LogLevel }> = z
   .strictObject({
@@ -552,7 +580,7 @@ export const sections: {
   readonly backend: z.ZodType<BackendSection>;
   readonly client: z.ZodType<ClientSection>;
   readonly encryptionRule: z.ZodType<EncryptionSection>;
-  readonly limits: z.ZodType<Limits>;
+  readonly limits: z.ZodType<LimitsSection>;
 } = { listener, domain, egress, admin, backend, client, encryptionRule, limits };
 
 /** The schema of the whole file. */

@@ -14,7 +14,7 @@ export interface DecisionContext {
   /** Credentials for a backend as of now; `undefined` while there are none. */
   readonly credentials: (backend: Backend) => SigningCredentials | undefined;
   /** Keys that the KMS of a backend says can never encrypt objects, by ID; absent where none is asked. */
-  readonly unusableKeys?: (backend: Backend) => ReadonlyMap<string, KeyUsage>;
+  readonly unusableKeys?: (backend: Backend) => ReadonlyMap<string, KeyUsage> | undefined;
   readonly now: Date;
   readonly keys: SigningKeys;
 }

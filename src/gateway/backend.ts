@@ -25,11 +25,16 @@ const MAX_ANSWER_HEAD = 64 * 1024;
 /** Wait before credentials that could not be had at start are asked for again. */
 const CREDENTIALS_RETRY_MS = 5_000;
 
-/** Opens the backends. Credentials are fetched in the background; until then their backend is not ready. */
-export function openBackends(configuration: Configuration, logger: Logger): Backends {
-  const connections = configuration.backends.map((backend) =>
-    openBackend(backend, configuration.timeouts, logger),
-  );
+/** Opens the backends; each signs with what its source has. */
+export function openBackends(
+  configuration: Configuration,
+  sourceOf: (backend: BackendConfiguration) => CredentialSource,
+): Backends {
+  const connections = configuration.backends.map((backend) => ({
+    configuration: backend,
+    agent: openAgent(backend, configuration.timeouts),
+    credentials: sourceOf(backend),
+  }));
   const byBackend = new Map<Backend, BackendConnection>(
     connections.map((each) => [each.configuration, each]),
   );
@@ -49,32 +54,33 @@ export function openBackends(configuration: Configuration, logger: Logger): Back
   };
 }
 
-function openBackend(
-  configuration: BackendConfiguration,
-  timeouts: Timeouts,
-  logger: Logger,
-): BackendConnection {
-  const report = (err: Error) => logger.error({ err, backend: configuration.name }, 'backend credentials');
-  const credentials = credentialsProvider(configuration.credentials, configuration.region, report);
-  fetchCredentials(credentials, report);
-  return { configuration, agent: openAgent(configuration, timeouts), credentials };
-}
-
 /** The connections to one backend, as requests of clients use them. */
-export function openAgent(configuration: BackendConfiguration, timeouts: Timeouts): Dispatcher {
+export function openAgent({ ca }: BackendConfiguration, timeouts: Timeouts): Dispatcher {
   return new Agent({
     allowH2: false,
     pipelining: 1,
     connect: {
       timeout: timeouts.backendConnect,
       minVersion: 'TLSv1.2',
-      ...(configuration.ca === undefined ? {} : { ca: configuration.ca }),
+      ...(ca === undefined ? {} : { ca }),
     },
     keepAliveTimeout: timeouts.backendIdle,
     headersTimeout: timeouts.backendFirstByte,
     bodyTimeout: timeouts.bodyIdle,
     maxHeaderSize: MAX_ANSWER_HEAD,
   });
+}
+
+/** Credentials as configured, fetched in the background. `onFetched` hears of each that are new. */
+export function fetchedCredentials(
+  { name, credentials: spec, region }: BackendConfiguration,
+  logger: Logger,
+  onFetched?: (credentials: SigningCredentials) => void,
+): CredentialSource {
+  const report = (err: Error) => logger.error({ err, backend: name }, 'backend credentials');
+  const credentials = credentialsProvider(spec, region, report, onFetched);
+  fetchCredentials(credentials, report);
+  return credentials;
 }
 
 function fetchCredentials(credentials: CredentialSource, report: (error: Error) => void): void {

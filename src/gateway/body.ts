@@ -14,6 +14,7 @@ import {
 } from '../core/s3/aws-chunked.ts';
 import { type ChunkProof, type ChunkSeed, ChunkSignatures } from '../core/sigv4/chunk-signatures.ts';
 import { type RunningDigest, startDigest } from '../core/sigv4/digest.ts';
+import type { BufferBudget, BufferShare } from './buffer-budget.ts';
 import { type RunningChecksum, startChecksum } from './checksums.ts';
 import type { FormUpload } from './form.ts';
 
@@ -36,17 +37,25 @@ interface Proof {
   finish(): Promise<readonly Uint8Array[] | Refusal>;
 }
 
+/** Room in memory for signed chunks, and how long a body waits for it. */
+export interface BodyRoom {
+  readonly budget: BufferBudget;
+  readonly waitMs: number;
+}
+
 /** The stream between the client's request and the backend's. */
 export class ProvenBody extends Transform {
   readonly #proof: Proof;
+  readonly #room: ChunkRoom | undefined;
   #held: Uint8Array | undefined;
   #received = 0;
 
   /** `form` is set where the body is the file of a form: part of it has been read with the fields. */
-  constructor(plan: Exclude<BodyPlan, { kind: 'none' }>, form?: FormUpload) {
+  constructor(plan: Exclude<BodyPlan, { kind: 'none' }>, room: BodyRoom, form?: FormUpload) {
     super();
+    if (plan.kind === 'aws-chunked') this.#room = new ChunkRoom(room);
     if (form) this.#proof = proveForm(form);
-    else if (plan.kind === 'aws-chunked') this.#proof = new ChunkedProof(plan);
+    else if (plan.kind === 'aws-chunked') this.#proof = new ChunkedProof(plan, this.#room);
     else this.#proof = proveSha256(plan.kind === 'plain' ? plan.sha256 : undefined);
     this.#pass(form?.read ?? []);
   }
@@ -64,7 +73,19 @@ export class ProvenBody extends Transform {
       return;
     }
     this.#pass(pieces);
-    done();
+    if (this.#room) this.#room.whenThere(done);
+    else done();
+  }
+
+  /** Whoever reads has taken nearly all that was pushed. */
+  override _read(size: number): void {
+    this.#room?.passed();
+    super._read(size);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#room?.close();
+    super._destroy(error, done);
   }
 
   #pass(pieces: readonly Uint8Array[]): void {
@@ -137,14 +158,14 @@ class ChunkedProof implements Proof {
   #decoded = 0;
   #inTrailers = false;
 
-  constructor(plan: AwsChunkedPlan) {
+  constructor(plan: AwsChunkedPlan, room: ChunkRoom | undefined) {
     const signed = 'chunks' in plan;
     const seed = signed && plan.chunks !== 'ignored' ? plan.chunks : undefined;
     this.#plan = plan;
     this.#decoder = new AwsChunkedDecoder(signed);
     this.#sizes = new ChunkSizes(seed ? MAX_SIGNED_CHUNK : Number.POSITIVE_INFINITY);
     this.#checksum = plan.checksum && startChecksum(plan.checksum.algorithm);
-    this.#signed = seed && new SignedChunks(seed);
+    this.#signed = seed && new SignedChunks(seed, room);
     this.#encoder = signed && !plan.decode ? new AwsChunkedEncoder(plan.decodedLength) : undefined;
   }
 
@@ -224,37 +245,66 @@ class ChunkedProof implements Proof {
 
 const TRAILER_SIGNATURE = 'x-amz-trailer-signature';
 
+/** Size of the pieces that a chunk is kept in, and passed on in: as much as a socket is given at once. */
+const PIECE = 64 * 1024;
+
 /** Keeps each chunk until its signature is proven. Holds one chunk, copied: what the client sends byte by byte costs no more. */
 class SignedChunks {
   readonly #seed: ChunkSeed;
   readonly #chain: ChunkSignatures;
-  #chunk: Buffer = Buffer.alloc(0);
+  readonly #room: ChunkRoom | undefined;
+  #pieces: Buffer[] = [];
+  /** Bytes of the last piece that are there. */
   #filled = 0;
+  /** Bytes of the chunk that no piece has been made for yet. */
+  #unallocated = 0;
   #signature = '';
 
-  constructor(seed: ChunkSeed) {
+  constructor(seed: ChunkSeed, room: ChunkRoom | undefined) {
     this.#seed = seed;
     this.#chain = new ChunkSignatures(seed);
+    this.#room = room;
   }
 
   /** `size` is at most MAX_SIGNED_CHUNK. */
   startChunk(size: number, signature: string): void {
-    this.#chunk = Buffer.allocUnsafeSlow(size);
+    this.#room?.start(size);
+    this.#pieces = [];
     this.#filled = 0;
+    this.#unallocated = size;
     this.#signature = signature;
   }
 
   take(bytes: Uint8Array): void {
     this.#chain.update(bytes);
-    this.#chunk.set(bytes, this.#filled);
-    this.#filled += bytes.length;
+    for (let offset = 0; offset < bytes.length; ) {
+      const piece = this.#pieceWithSpace();
+      const part = bytes.subarray(offset, offset + piece.length - this.#filled);
+      piece.set(part, this.#filled);
+      this.#filled += part.length;
+      offset += part.length;
+    }
+  }
+
+  /** Memory is taken as the chunk arrives, not as it is announced. */
+  #pieceWithSpace(): Buffer {
+    const last = this.#pieces.at(-1);
+    if (last && this.#filled < last.length) return last;
+    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE, this.#unallocated));
+    this.#unallocated -= piece.length;
+    this.#pieces.push(piece);
+    this.#filled = 0;
+    return piece;
   }
 
   /** Puts the chunk into `data` if its signature holds. */
   endChunk(data: Uint8Array[]): Refusal | undefined {
     const refusal = this.#refusalOf(this.#chain.proveChunk(this.#signature), this.#signature);
-    if (!refusal) data.push(this.#chunk);
-    return refusal;
+    if (refusal) return refusal;
+    for (const piece of this.#pieces) data.push(piece);
+    this.#pieces = [];
+    this.#room?.proven();
+    return undefined;
   }
 
   proveTrailers(trailers: ReadonlyMap<string, string>, signature: string): Refusal | undefined {
@@ -271,5 +321,56 @@ class SignedChunks {
       signatureProvided,
       canonicalRequest: undefined,
     });
+  }
+}
+
+/** The room of one body: for the chunk that waits for its proof, and for those that wait for the backend. */
+class ChunkRoom {
+  readonly #given: BodyRoom;
+  #current: BufferShare | undefined;
+  #leaving: BufferShare[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(given: BodyRoom) {
+    this.#given = given;
+  }
+
+  /** A chunk begins. One of a piece or less is no more than what streams hold anyway. */
+  start(size: number): void {
+    if (size > PIECE) this.#current = this.#given.budget.request(size);
+  }
+
+  /** The chunk is proven; its bytes go on. */
+  proven(): void {
+    if (this.#current) this.#leaving.push(this.#current);
+    this.#current = undefined;
+  }
+
+  /** All bytes but a few have gone on. */
+  passed(): void {
+    if (this.#leaving.length === 0) return;
+    for (const share of this.#leaving.splice(0)) share.release();
+  }
+
+  /** Goes on once there is room for the chunk that has begun; until then nothing more is read of the body. */
+  whenThere(done: TransformCallback): void {
+    const share = this.#current;
+    if (!share || share.granted) {
+      done();
+      return;
+    }
+    this.#timer = setTimeout(() => done(new BodyRefused(refusals.overloaded())), this.#given.waitMs);
+    share.whenGranted(() => {
+      clearTimeout(this.#timer);
+      // Not here and now: whoever made room is in the middle of its own work.
+      queueMicrotask(done);
+    });
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#current?.release();
+    this.#current = undefined;
+    this.passed();
   }
 }

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import type { ProvenBodyPlan } from '../core/policy/body-plan.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { XmlElement } from '../core/s3/xml-element.ts';
-import { BodyRefused, ProvenBody } from './body.ts';
+import { BodyRefused, type BodyRoom, ProvenBody } from './body.ts';
 import { parseXml } from './xml.ts';
 
 /** A document that has been proven. */
@@ -17,16 +17,16 @@ export interface ReadDocument {
 /** How the reading of a document ended; `undefined`: the client has left. */
 export type DocumentRead = ReadDocument | { readonly refusal: Refusal } | undefined;
 
-/** Reads the body as planned. A client that sends nothing for `idleMs` is cut off. */
+/** Reads the body as planned. A client that sends nothing for `waitMs` is cut off. */
 export function readDocument(
   request: Readable,
   plan: Exclude<ProvenBodyPlan, { kind: 'none' }>,
-  idleMs: number,
+  room: BodyRoom,
 ): Promise<DocumentRead> {
-  const body = new ProvenBody(plan);
+  const body = new ProvenBody(plan, room);
   const chunks: Buffer[] = [];
   return new Promise((resolve) => {
-    const idle = setTimeout(() => request.destroy(new Error('the client stopped sending')), idleMs);
+    const idle = setTimeout(() => request.destroy(new Error('the client stopped sending')), room.waitMs);
     const finish = (result: DocumentRead) => {
       clearTimeout(idle);
       request.off('close', leave).unpipe(body);

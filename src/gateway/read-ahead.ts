@@ -3,14 +3,17 @@
 import type { Readable } from 'node:stream';
 import type { ReadBody, Verdict } from '../core/decide.ts';
 import type { Refusal } from '../core/refusal.ts';
+import * as refusals from '../core/refusal.ts';
+import type { BodyRoom } from './body.ts';
+import type { BufferShare } from './buffer-budget.ts';
 import { readDocument } from './document.ts';
 import { type FormUpload, readForm } from './form.ts';
 
 /** What has been read, for the relay. */
 export type ReadAhead =
   | { readonly kind: 'form'; readonly upload: FormUpload }
-  /** A document, sent on byte by byte as it came. */
-  | { readonly kind: 'document'; readonly bytes: Buffer };
+  /** A document, sent on byte by byte as it came; its room is to be released once it has gone. */
+  | { readonly kind: 'document'; readonly bytes: Buffer; readonly share: BufferShare };
 
 /** A verdict that asks for more. */
 export type ReadVerdict = Extract<Verdict, { kind: 'read-form' | 'read-document' }>;
@@ -26,19 +29,37 @@ export function asksToRead(verdict: Verdict): verdict is ReadVerdict {
   return verdict.kind === 'read-form' || verdict.kind === 'read-document';
 }
 
-/** Reads what a verdict asks for. A client that sends nothing for `idleMs` is cut off. */
+/** Reads what a verdict asks for. A client that sends nothing for `waitMs` is cut off. */
 export async function readAhead(
   request: Readable,
   verdict: ReadVerdict,
-  idleMs: number,
+  room: BodyRoom,
 ): Promise<ReadResult> {
   if (verdict.kind === 'read-form') {
-    const upload = await readForm(request, verdict.boundary, verdict.length, idleMs);
+    const upload = await readForm(request, verdict.boundary, verdict.length, room.waitMs);
     if (!upload || 'refusal' in upload) return upload;
     return { body: { kind: 'form', form: upload.form }, ahead: { kind: 'form', upload } };
   }
-  const document = await readDocument(request, verdict.body, idleMs);
-  if (!document || 'refusal' in document) return document;
+  const share = room.budget.request(verdict.body.length);
+  const document = (await isGranted(share, room.waitMs))
+    ? await readDocument(request, verdict.body, room)
+    : { refusal: refusals.overloaded() };
+  if (!document || 'refusal' in document) {
+    share.release();
+    return document;
+  }
   const { root, bytes } = document;
-  return { body: { kind: 'document', root }, ahead: { kind: 'document', bytes } };
+  return { body: { kind: 'document', root }, ahead: { kind: 'document', bytes, share } };
+}
+
+/** Waits for room in memory, and no longer than `waitMs`. */
+function isGranted(share: BufferShare, waitMs: number): Promise<boolean> {
+  if (share.granted) return Promise.resolve(true);
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, waitMs, false);
+    share.whenGranted(() => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
 }

@@ -14,7 +14,7 @@ import { matchesAny } from '../core/policy/pattern.ts';
 import { filteredBucketList } from '../core/s3/bucket-list.ts';
 import { isErrorDocument, MAX_ERROR_DOCUMENT, withMessage } from '../core/s3/error-document.ts';
 import { postAnswer } from '../core/s3/post-object.ts';
-import { BodyRefused, ProvenBody } from './body.ts';
+import { BodyRefused, type BodyRoom, ProvenBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import {
   answerNotUnderstood,
@@ -32,7 +32,7 @@ export function relay(
   exchange: Exchange,
   verdict: ForwardVerdict,
   agent: Dispatcher,
-  bodyIdleMs: number,
+  room: BodyRoom,
   ahead?: ReadAhead,
 ): Promise<void> {
   return new Promise((resolve) => {
@@ -42,7 +42,7 @@ export function relay(
     const body =
       document || verdict.body.kind === 'none' || isEmpty(verdict.body)
         ? undefined
-        : new ProvenBody(verdict.body, ahead?.kind === 'form' ? ahead.upload : undefined);
+        : new ProvenBody(verdict.body, room, ahead?.kind === 'form' ? ahead.upload : undefined);
     const handler = new AnswerHandler(exchange, verdict, agent);
     // The one end of an exchange: its response is finished, or the client has left.
     response.once('close', () => {
@@ -65,7 +65,7 @@ export function relay(
     if (body) {
       // The body's own errors reach the handler through undici; here they only must not be unhandled.
       body.on('error', () => {});
-      watchIdle(exchange, body, bodyIdleMs);
+      watchIdle(exchange, body, room.waitMs);
       request.pipe(body);
     }
   });

@@ -1,17 +1,21 @@
 // Puts a configuration to work: backends, listeners, admin listener, metrics and log. The composition root.
-import type { Configuration } from '../config/configuration.ts';
+import type { BackendConfiguration, Configuration } from '../config/configuration.ts';
+import type { CredentialSource } from '../config/credentials.ts';
+import type { Backend, KeyUsage } from '../core/policy/policy.ts';
 import { SigningKeys } from '../core/sigv4/signing-key.ts';
-import { keyUses } from '../kms/key-uses.ts';
-import { type KeyWatch, nameOf, watchKeys } from '../kms/watch.ts';
+import type { KeyWatch } from '../kms/watch.ts';
 import { type AdminServer, type ReadinessCheck, startAdmin } from '../observe/admin.ts';
 import { createLogger, describeFault, type Logger } from '../observe/log.ts';
-import { openLogStream } from '../observe/log-stream.ts';
+import { openLogStream, toDescriptor } from '../observe/log-stream.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import { createObserver } from '../observe/observe.ts';
-import { type Backends, openBackends } from './backend.ts';
+import { Admission } from './admission.ts';
+import { type BackendConnection, type Backends, fetchedCredentials, openBackends } from './backend.ts';
+import { BufferBudget } from './buffer-budget.ts';
 import { type Handling, handle } from './handle.ts';
+import { keyChecks, watchConfiguredKeys } from './key-watch.ts';
 import { listenerContext } from './receive.ts';
-import { type RunningListener, startListener } from './server.ts';
+import { type BoundListener, type RunningListener, startListener } from './server.ts';
 
 /** What the gateway is given by its process. */
 export interface ServeOptions {
@@ -34,31 +38,35 @@ export interface RunningGateway {
 }
 
 /** What is in flight when the gateway closes has this long to end. */
-const CLOSE_GRACE_MS = 10_000;
+export const CLOSE_GRACE_MS = 10_000;
 
-/** Starts the gateway; rejects, with everything closed again, when an address cannot be bound. */
+/** Starts the gateway in this one process; rejects, with everything closed again, when an address cannot be bound. */
 export async function serve(configuration: Configuration, options: ServeOptions): Promise<RunningGateway> {
   const metrics = createMetrics(options);
-  const log = openLogStream({ fd: options.logFd, onLinesLost: metrics.logLinesLost });
+  const log = openLogStream({ sink: toDescriptor(options.logFd), onLinesLost: metrics.logLinesLost });
   const logger = createLogger({ level: configuration.log.level, destination: log });
-  const backends = openBackends(configuration, logger);
-  const keys = watchKeysOf(configuration, backends, metrics, logger);
-  const running: (RunningListener | AdminServer)[] = [];
+  const sourceOf = (backend: BackendConfiguration) => fetchedCredentials(backend, logger);
+  const running: { close(): Promise<void> | void }[] = [];
   const closeAll = async () => {
-    keys.close();
-    await Promise.all(running.map((server) => server.close(CLOSE_GRACE_MS)));
-    await backends.close();
+    await Promise.all(running.map((part) => part.close()));
     await new Promise<void>((resolve) => log.flush(resolve));
   };
   try {
-    const listeners = await startListeners(
-      configuration,
-      handlingOf(configuration, backends, keys, metrics, logger),
-      metrics,
-    );
-    running.push(...listeners);
+    let keys: KeyWatch | undefined;
+    const unusableKeys = (backend: Backend) => keys?.unusable(backend);
+    const serving = await startServing(configuration, { metrics, logger, sourceOf, unusableKeys });
+    running.push(serving);
+    const { listeners, backends } = serving;
+    const credentialsOf = (backend: Backend) => backends.of(backend).credentials;
+    const watch = watchConfiguredKeys(configuration, { metrics, logger, credentialsOf });
+    keys = watch;
+    running.push(watch);
     const { host, port } = configuration.admin;
-    const readiness = () => readinessOf(listeners, backends, keys);
+    const readiness = () => [
+      ...listenerChecks(listeners),
+      ...credentialChecks(backends.connections),
+      ...keyChecks(watch),
+    ];
     const admin = await startAdmin({ host, port, metrics, readiness });
     running.push(admin);
     announce(logger, listeners, admin);
@@ -69,19 +77,64 @@ export async function serve(configuration: Configuration, options: ServeOptions)
   }
 }
 
+/** What serving clients takes besides a configuration. */
+export interface ServingOptions {
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** Where the credentials for a backend come from. */
+  readonly sourceOf: (backend: BackendConfiguration) => CredentialSource;
+  /** Keys that KMS says can never encrypt objects; nothing where no KMS is asked. */
+  readonly unusableKeys: (backend: Backend) => ReadonlyMap<string, KeyUsage> | undefined;
+  /** Keys of the session tickets of TLS by listener, where several processes share them. */
+  readonly ticketKeys?: ReadonlyMap<string, Buffer>;
+}
+
+/** The part of a gateway that serves clients. */
+export interface Serving {
+  readonly listeners: readonly RunningListener[];
+  readonly backends: Backends;
+  close(): Promise<void>;
+}
+
+/** Opens backends and listeners; rejects, with everything closed again, when an address cannot be bound. */
+export async function startServing(configuration: Configuration, options: ServingOptions): Promise<Serving> {
+  const { metrics } = options;
+  const backends = openBackends(configuration, options.sourceOf);
+  const handling = handlingOf(configuration, backends, options);
+  try {
+    const listeners = await startListeners(configuration, handling, options);
+    const { connections, requestsInFlight, requestsInFlightPerClient, bufferedBytes } = configuration.limits;
+    metrics.serving({
+      connections,
+      requests_in_flight: requestsInFlight,
+      requests_in_flight_per_client: requestsInFlightPerClient,
+      buffered_bytes: bufferedBytes,
+    });
+    metrics.measureBufferedBytes(() => handling.buffered.used);
+    const close = async () => {
+      await Promise.all(listeners.map((listener) => listener.close(CLOSE_GRACE_MS)));
+      await backends.close();
+    };
+    return { listeners, backends, close };
+  } catch (error) {
+    await backends.close();
+    throw error;
+  }
+}
+
 function handlingOf(
-  configuration: Configuration,
+  { policy, timeouts, limits }: Configuration,
   backends: Backends,
-  keys: KeyWatch,
-  metrics: Metrics,
-  logger: Logger,
+  { metrics, logger, unusableKeys }: ServingOptions,
 ): Handling {
   return {
-    policy: configuration.policy,
+    policy,
     backends,
     keys: new SigningKeys(),
-    unusableKeys: keys.unusable,
-    bodyIdleMs: configuration.timeouts.bodyIdle,
+    unusableKeys,
+    bodyIdleMs: timeouts.bodyIdle,
+    admission: new Admission(limits),
+    buffered: new BufferBudget(limits.bufferedBytes),
     observe: createObserver(metrics, logger),
     reportBug: (error, requestId) =>
       logger.error({ fault: describeFault(error), requestId }, 'fault of the gateway'),
@@ -91,18 +144,30 @@ function handlingOf(
 }
 
 async function startListeners(
-  configuration: Configuration,
+  { listeners, timeouts, limits }: Configuration,
   handling: Handling,
-  metrics: Metrics,
+  { metrics, ticketKeys }: ServingOptions,
 ): Promise<RunningListener[]> {
   const started: RunningListener[] = [];
   try {
-    for (const listener of configuration.listeners) {
+    for (const listener of listeners) {
       const context = listenerContext(listener);
-      const onRequest: Parameters<typeof startListener>[2] = (request, response, mayContinue) => {
-        void handle(handling, context, request, response, mayContinue);
+      const bounds = {
+        timeouts,
+        connections: limits.connections,
+        ticketKeys: ticketKeys?.get(listener.name),
       };
-      started.push(await startListener(listener, configuration.timeouts, onRequest, handling.observe));
+      const { connectionOpened, connectionClosed, connectionRefused } = metrics;
+      started.push(
+        await startListener(listener, bounds, {
+          onRequest: (request, response, mayContinue) =>
+            void handle(handling, context, request, response, mayContinue),
+          observe: handling.observe,
+          connectionOpened,
+          connectionClosed,
+          connectionRefused,
+        }),
+      );
       metrics.certificateExpiry(listener.name, listener.tls && new Date(listener.tls.notAfter));
     }
     return started;
@@ -112,52 +177,31 @@ async function startListeners(
   }
 }
 
-function readinessOf(
-  listeners: readonly RunningListener[],
-  backends: Backends,
-  keys: KeyWatch,
+function listenerChecks(listeners: readonly RunningListener[]): ReadinessCheck[] {
+  return listeners.map(({ name, listening: ok }) => ({ name: `listener ${name}`, ok }));
+}
+
+/** A backend can be signed for once there are credentials; where nothing is signed, none are needed. */
+export function credentialChecks(
+  backends: readonly Pick<BackendConnection, 'configuration' | 'credentials'>[],
 ): ReadinessCheck[] {
-  const listening = listeners.map(({ name, listening: ok }) => ({ name: `listener ${name}`, ok }));
-  const credentials = backends.connections.map(({ configuration, credentials: source }) => {
-    const ok = source.current() !== undefined;
+  const signed = backends.filter(({ configuration }) => configuration.credentials.provider !== 'none');
+  return signed.map(({ configuration, credentials }) => {
+    const ok = credentials.current() !== undefined;
     return {
       name: `credentials of backend ${configuration.name}`,
       ok,
       ...(ok ? {} : { detail: 'not fetched yet' }),
     };
   });
-  // A key that is lost is lost to every replica, and reads of other objects go on: no reason to take any out.
-  const described = keys.keys().map(({ backend, keyId, state }) => ({
-    name: `KMS key ${keyId} of backend ${backend}`,
-    ok: state?.kind === 'usable',
-    informative: true,
-    ...(state?.kind === 'usable' ? {} : { detail: state?.detail ?? 'not asked about yet' }),
-  }));
-  return [...listening, ...credentials, ...described];
 }
 
-/** Each check is counted; what it found is logged when it is news. */
-function watchKeysOf(
-  configuration: Configuration,
-  backends: Backends,
-  metrics: Metrics,
+/** Says where clients and probes are served, once they are. */
+export function announce(
   logger: Logger,
-): KeyWatch {
-  const uses = keyUses(configuration);
-  for (const { backend, keyId } of uses) metrics.kmsKeyWatched(backend.name, keyId);
-  return watchKeys(uses, (backend) => backends.of(backend).credentials, {
-    checked: (backend, keyId, state) => {
-      if (state.kind !== 'unknown') metrics.kmsKeyChecked(backend, keyId, state.kind === 'usable');
-    },
-    changed: (backend, keyId, state) => {
-      const line = { backend, keyId, state: nameOf(state) };
-      if (state.kind === 'usable') logger.info(line, 'KMS key');
-      else logger[state.kind === 'unusable' ? 'error' : 'warn']({ ...line, detail: state.detail }, 'KMS key');
-    },
-  });
-}
-
-function announce(logger: Logger, listeners: readonly RunningListener[], admin: AdminServer): void {
+  listeners: readonly BoundListener[],
+  admin: Pick<AdminServer, 'address'>,
+): void {
   for (const { name, host, port } of listeners) logger.info({ listener: name, host, port }, 'listening');
   logger.info({ address: admin.address }, 'admin listening');
 }

@@ -16,45 +16,60 @@ export type RequestListener = (
   mayContinue: boolean,
 ) => void;
 
-/** A listener that is bound. */
-export interface RunningListener {
+/** Where a listener is bound; with port 0 the system has chosen one. */
+export interface BoundListener {
   readonly name: string;
   readonly host: string;
   readonly port: number;
+}
+
+/** A listener that is bound. */
+export interface RunningListener extends BoundListener {
   readonly listening: boolean;
+  /** Takes new keys for the session tickets of TLS; older tickets then no longer resume a session. */
+  setTicketKeys(keys: Buffer): void;
   /** Takes no more connections, lets what is in flight end, then breaks what is left after `graceMs`. */
   close(graceMs: number): Promise<void>;
+}
+
+/** What a listener is bounded by. */
+export interface ListenerBounds {
+  readonly timeouts: Timeouts;
+  /** Connections at a time; more are closed at once. */
+  readonly connections: number;
+  /** 48 bytes, where other processes are to resume the sessions of this one; of this listener alone. */
+  readonly ticketKeys: Buffer | undefined;
+}
+
+/** Whom a listener tells. */
+export interface ListenerEvents {
+  readonly onRequest: RequestListener;
+  readonly observe: Observer;
+  connectionOpened(listener: string): void;
+  connectionClosed(listener: string): void;
+  connectionRefused(listener: string): void;
 }
 
 /** The parser stops here; the policy's own limit, which S3 answers, lies below. */
 const MAX_HEADER_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 65_000;
+/** How often connections are looked through for requests that do not come. */
+const CHECK_MS = 5_000;
 
 /** Binds a listener; rejects, naming the address, when it cannot. */
 export async function startListener(
   configuration: ListenerConfiguration,
-  timeouts: Timeouts,
-  onRequest: RequestListener,
-  observe: Observer,
+  bounds: ListenerBounds,
+  events: ListenerEvents,
 ): Promise<RunningListener> {
-  const server = createServer(configuration, timeouts);
-  const busy = new WeakSet<Socket>();
-  const serve = (request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean) => {
-    busy.add(request.socket);
-    response.once('close', () => busy.delete(request.socket));
-    onRequest(request, response, mayContinue);
-  };
-  server.on('request', (request, response) => serve(request, response, false));
-  server.on('checkContinue', (request, response) => serve(request, response, true));
-  server.on('checkExpectation', (request, response) => serve(request, response, false));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // A socket with an exchange under way is left to that exchange to end.
-    if (error.code === 'ECONNRESET' || !socket.writable || busy.has(socket)) socket.destroy(error);
-    else answerUnparsed(configuration, error, socket, observe);
-  });
+  const server = createServer(configuration, bounds);
+  const { name, host } = configuration;
+  const kept = serveInTurn(server, events.onRequest, (error, socket) =>
+    answerUnparsed(configuration, error, socket, events.observe),
+  );
+  boundConnections(server, name, bounds.connections, kept, events);
   await listen(server, configuration);
   const { port } = server.address() as AddressInfo;
-  const { name, host } = configuration;
   return {
     name,
     host,
@@ -62,16 +77,93 @@ export async function startListener(
     get listening() {
       return server.listening;
     },
+    setTicketKeys: (keys) => {
+      if (server instanceof https.Server) server.setTicketKeys(keys);
+    },
     close: (graceMs) => close(server, graceMs),
   };
 }
 
-function createServer({ tls }: ListenerConfiguration, timeouts: Timeouts): http.Server | https.Server {
+/**
+ * Hands requests on, of each connection one at a time. Node parses ahead what a client sends without waiting for answers;
+ * handled at once, all of that would be under way on behalf of one connection, and writes could overtake each other.
+ * Gives the connections that have been answered and are kept for later, those that have waited longest first.
+ */
+function serveInTurn(
+  server: http.Server,
+  onRequest: RequestListener,
+  onUnparsed: (error: NodeJS.ErrnoException, socket: Socket) => void,
+): ReadonlySet<Socket> {
+  const latest = new WeakMap<Socket, http.ServerResponse>();
+  const kept = new Set<Socket>();
+  const forgetClosed = (socket: Socket) => socket.once('close', () => kept.delete(socket));
+  const isBusy = (response: http.ServerResponse | undefined) => response !== undefined && !response.closed;
+  const serve = (request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean) => {
+    const { socket } = request;
+    const before = latest.get(socket);
+    latest.set(socket, response);
+    kept.delete(socket);
+    response.once('close', () => {
+      if (latest.get(socket) === response && !socket.destroyed) kept.add(socket);
+    });
+    if (before && isBusy(before)) {
+      before.once('close', () => {
+        // The client has left, or was told that the connection ends: what it sent ahead is not begun.
+        if (!socket.destroyed && socket.writable) onRequest(request, response, mayContinue);
+      });
+    } else onRequest(request, response, mayContinue);
+  };
+  if (server instanceof https.Server) server.on('secureConnection', forgetClosed);
+  else server.on('connection', forgetClosed);
+  server.on('request', (request, response) => serve(request, response, false));
+  server.on('checkContinue', (request, response) => serve(request, response, true));
+  server.on('checkExpectation', (request, response) => serve(request, response, false));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+    // A socket with an exchange under way is left to that exchange to end.
+    if (isOfParser(error) && socket.writable && !isBusy(latest.get(socket))) onUnparsed(error, socket);
+    else socket.destroy(error);
+  });
+  return kept;
+}
+
+/** What else there is concerns the connection, such as a handshake that does not end: no answer can be sent through it. */
+function isOfParser({ code = '' }: NodeJS.ErrnoException): boolean {
+  return code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT';
+}
+
+/**
+ * Over the limit a connection is closed as it comes: an answer would take a TLS handshake, the dearest thing that a client
+ * can ask for. One that is only kept for later makes room for the next.
+ */
+function boundConnections(
+  server: http.Server,
+  name: string,
+  limit: number,
+  kept: ReadonlySet<Socket>,
+  events: ListenerEvents,
+): void {
+  server.maxConnections = limit;
+  server.on('connection', (socket: Socket) => {
+    events.connectionOpened(name);
+    socket.once('close', () => events.connectionClosed(name));
+  });
+  server.on('drop', () => {
+    events.connectionRefused(name);
+    const [idlest] = kept;
+    idlest?.destroy();
+  });
+}
+
+function createServer(
+  { tls }: ListenerConfiguration,
+  { timeouts, ticketKeys }: ListenerBounds,
+): http.Server | https.Server {
   const options: http.ServerOptions = {
     maxHeaderSize: MAX_HEADER_BYTES,
     headersTimeout: timeouts.requestHeader,
     // An upload may last for hours; a client that stops sending is broken off by the relay.
     requestTimeout: 0,
+    connectionsCheckingInterval: Math.min(CHECK_MS, timeouts.requestHeader),
     keepAliveTimeout: KEEP_ALIVE_MS,
     insecureHTTPParser: false,
     // A missing Host is answered in S3's form by the core.
@@ -86,6 +178,7 @@ function createServer({ tls }: ListenerConfiguration, timeouts: Timeouts): http.
     minVersion: tls.minVersion,
     handshakeTimeout: timeouts.tlsHandshake,
     ALPNProtocols: ['http/1.1'],
+    ...(ticketKeys === undefined ? {} : { ticketKeys }),
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
   });
 }

@@ -1,4 +1,4 @@
-// Writes log lines to a file descriptor: gathered, asynchronous, one write at a time, in order.
+// Writes log lines to a file descriptor, or to another process: gathered, asynchronous, one write at a time, in order.
 // Knows how to outlive a slow, full or closed destination; must not know what a line says.
 // Stands in for pino's own asynchronous destination, whose flush at exit retries EPIPE and ENOSPC for ever
 // and whose first such error, unless listened for, ends the process.
@@ -6,16 +6,22 @@
 import { write, writeSync } from 'node:fs';
 
 export interface LogStream {
-  /** Takes one line, its line feed included. Never throws and never blocks. */
-  write(line: string): void;
+  /** Takes a line, or several, line feeds included. Never throws and never blocks. */
+  write(text: string, lines?: number): void;
   /** Calls back once every line taken so far is written or lost. */
   flush(callback: () => void): void;
   /** Writes what is left before returning; for the process's `exit` event, where nothing asynchronous runs. */
   flushSync(): void;
 }
 
+/** Takes the bytes of whole lines. It may take fewer than it is given, and say EAGAIN; any other error loses them. */
+export interface LogSink {
+  write(bytes: Buffer, callback: (error: Error | null, written: number) => void): void;
+  writeSync(bytes: Buffer): number;
+}
+
 export interface LogStreamOptions {
-  readonly fd: number;
+  readonly sink: LogSink;
   /** Told of lines that could not be written. */
   readonly onLinesLost: (count: number) => void;
 }
@@ -51,10 +57,17 @@ interface State extends LogStreamOptions {
   timer: NodeJS.Timeout | undefined;
 }
 
+export function toDescriptor(fd: number): LogSink {
+  return {
+    write: (bytes, callback) => write(fd, bytes, callback),
+    writeSync: (bytes) => writeSync(fd, bytes),
+  };
+}
+
 export function openLogStream(options: LogStreamOptions): LogStream {
   const state: State = { ...options, gathering: emptyBatch(), writing: undefined, timer: undefined };
   return {
-    write: (line) => take(state, line),
+    write: (text, lines = 1) => take(state, text, lines),
     flush: (callback) => {
       const last = state.gathering.lines > 0 ? state.gathering : state.writing?.batch;
       if (last === undefined) {
@@ -72,14 +85,14 @@ function emptyBatch(): Batch {
   return { text: '', lines: 0, waiting: [] };
 }
 
-function take(state: State, line: string): void {
+function take(state: State, text: string, lines: number): void {
   const { gathering } = state;
-  if (gathering.text.length + line.length > MAX_HELD_LENGTH) {
-    state.onLinesLost(1);
+  if (gathering.text.length + text.length > MAX_HELD_LENGTH) {
+    state.onLinesLost(lines);
     return;
   }
-  gathering.text += line;
-  gathering.lines += 1;
+  gathering.text += text;
+  gathering.lines += lines;
   writeWhenDue(state);
 }
 
@@ -103,7 +116,7 @@ function writeBatch(state: State): void {
 
 function writeBytes(state: State, writing: Writing): void {
   writing.withSystem = true;
-  write(state.fd, writing.bytes, (error, written) => {
+  state.sink.write(writing.bytes, (error, written) => {
     writing.withSystem = false;
     if (isBusy(error)) {
       setTimeout(writeBytes, RETRY_MS, state, writing).unref();
@@ -124,19 +137,21 @@ function writeBytes(state: State, writing: Writing): void {
 /** Bytes that are with the system are left to it: writing them again could double their lines. */
 function writeRest(state: State): void {
   const { writing, gathering } = state;
+  clearTimeout(state.timer);
+  state.timer = undefined;
   const begun = writing === undefined || writing.withSystem ? undefined : writing;
   state.gathering = emptyBatch();
   const bytes = Buffer.concat([begun?.bytes ?? Buffer.alloc(0), Buffer.from(gathering.text)]);
   const lines = (begun?.batch.lines ?? 0) + gathering.lines;
   if (begun !== undefined) begun.bytes = Buffer.alloc(0);
-  if (!writePatiently(state.fd, bytes)) state.onLinesLost(lines);
+  if (!writePatiently(state.sink, bytes)) state.onLinesLost(lines);
 }
 
-function writePatiently(fd: number, bytes: Buffer): boolean {
+function writePatiently(sink: LogSink, bytes: Buffer): boolean {
   let triesLeft = EXIT_TRIES;
   for (let rest = bytes; rest.length > 0; ) {
     try {
-      rest = rest.subarray(writeSync(fd, rest));
+      rest = rest.subarray(sink.writeSync(rest));
       triesLeft = EXIT_TRIES;
     } catch (error) {
       triesLeft -= 1;

@@ -1,8 +1,9 @@
 // The Prometheus metrics: the one place where an Observation turns into counts.
 // Knows metric names and closed label sets; must not know sockets, configuration files or log lines.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { type Aggregator, Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { OPERATIONS } from '../core/s3/operation-table.ts';
+import type { Snapshot } from './aggregate.ts';
 import type { Injection, Observation } from './observation.ts';
 
 /** How the reading of a changed configuration ended (label of `config_reloads_total`). */
@@ -34,7 +35,19 @@ export interface Metrics {
   configurationReloaded(result: ReloadResult): void;
   /** Counts log lines that could not be written. */
   logLinesLost(count: number): void;
+  connectionOpened(listener: string): void;
+  connectionClosed(listener: string): void;
+  /** Counts a connection that was closed at once because its listener had as many as it may. */
+  connectionRefused(listener: string): void;
+  /** States the limits of this process, and that it serves clients. */
+  serving(limits: Readonly<Record<string, number | undefined>>): void;
+  /** Where the bytes that requests hold in memory are asked for. */
+  measureBufferedBytes(read: () => number): void;
+  /** Counts a worker that ended without being told to. */
+  workerLost(): void;
   exposition(): Promise<Exposition>;
+  /** Every sample, to be put together with those of other processes. */
+  snapshot(): Promise<Snapshot>;
 }
 
 const PREFIX = 's3_kms_gateway_';
@@ -52,7 +65,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry();
   const families = createFamilies(registry);
   collectDefaultMetrics({ register: registry });
+  for (const [name, aggregator] of Object.entries(DEFAULT_AGGREGATORS)) {
+    Object.assign(registry.getSingleMetric(name) ?? {}, { aggregator });
+  }
   startAtZero(families);
+  let bufferedBytes = () => 0;
+  const measure = () => families.bufferedBytes.set(bufferedBytes());
   families.buildInfo.set({ version: options.version, node_version: options.nodeVersion }, 1);
   return {
     record: (observation) => {
@@ -74,9 +92,40 @@ export function createMetrics(options: MetricsOptions): Metrics {
       families.configLastReloadSuccessful.set(result === 'success' ? 1 : 0);
     },
     logLinesLost: (count) => families.logLinesLost.inc(count),
-    exposition: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    connectionOpened: (listener) => families.connections.inc({ listener }),
+    connectionClosed: (listener) => families.connections.dec({ listener }),
+    connectionRefused: (listener) => families.connectionsRefused.inc({ listener }),
+    serving: (limits) => {
+      families.workers.set(1);
+      for (const [name, value] of Object.entries(limits)) {
+        if (value !== undefined) families.limits.set({ limit: name }, value);
+      }
+    },
+    measureBufferedBytes: (read) => {
+      bufferedBytes = read;
+    },
+    workerLost: () => families.workersLost.inc(),
+    exposition: async () => {
+      measure();
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
+    snapshot: async () => {
+      measure();
+      return registry.getMetricsAsJSON();
+    },
   };
 }
+
+/** How the library's own metrics of several processes become one, where its choice does not tell the worst of them. */
+const DEFAULT_AGGREGATORS: Readonly<Record<string, Aggregator>> = {
+  process_start_time_seconds: 'min',
+  nodejs_eventloop_lag_seconds: 'max',
+  nodejs_eventloop_lag_mean_seconds: 'max',
+  nodejs_eventloop_lag_stddev_seconds: 'max',
+  nodejs_eventloop_lag_p50_seconds: 'max',
+  nodejs_eventloop_lag_p90_seconds: 'max',
+  nodejs_eventloop_lag_p99_seconds: 'max',
+};
 
 /** Every metric of the gateway: its name, its meaning and its labels. */
 function createFamilies(registry: Registry) {
@@ -85,8 +134,13 @@ function createFamilies(registry: Registry) {
   };
   const counter = <Label extends string>(name: string, help: string, labels: Label[]) =>
     new Counter(named(name, help, labels));
-  const gauge = <Label extends string>(name: string, help: string, labels: Label[]) =>
-    new Gauge(named(name, help, labels));
+  /** `aggregator`: how the values of several processes become one. */
+  const gauge = <Label extends string>(
+    name: string,
+    help: string,
+    labels: Label[],
+    aggregator: Aggregator = 'sum',
+  ) => new Gauge({ ...named(name, help, labels), aggregator });
   const seconds = <Label extends string>(name: string, help: string, labels: Label[]) =>
     new Histogram({ ...named(name, help, labels), buckets: SECONDS_BUCKETS });
   return {
@@ -131,6 +185,18 @@ function createFamilies(registry: Registry) {
       'direction',
     ]),
     requestsInFlight: gauge('requests_in_flight', 'Requests that have begun and are not over.', []),
+    connections: gauge('connections', 'Connections of clients that are open.', ['listener']),
+    connectionsRefused: counter(
+      'connections_refused_total',
+      'Connections closed at once because their listener had as many as it may.',
+      ['listener'],
+    ),
+    bufferedBytes: gauge('buffered_bytes', 'Bytes of signed chunks that are held until they are proven.', []),
+    limits: gauge('limits', 'Limits in force: of all processes together, connections for each listener.', [
+      'limit',
+    ]),
+    workers: gauge('workers', 'Processes that serve clients.', []),
+    workersLost: counter('workers_lost_total', 'Worker processes that ended without being told to.', []),
     unconfirmedEncryption: counter(
       'unconfirmed_encryption_total',
       'Writes that a backend accepted without confirming the encryption asked of it.',
@@ -143,11 +209,13 @@ function createFamilies(registry: Registry) {
       'config_last_reload_successful',
       'Whether the newest configuration is in force (1) or was faulty and an older one still is (0).',
       [],
+      'min',
     ),
     certificateExpiry: gauge(
       'certificate_expiry_timestamp_seconds',
       'When the certificate of a listener expires, in seconds since 1970-01-01 UTC.',
       ['listener'],
+      'min',
     ),
     kmsKeyUsable: gauge(
       'kms_key_usable',
@@ -164,10 +232,12 @@ function createFamilies(registry: Registry) {
       'Log lines that could not be written because the destination failed or was too slow.',
       [],
     ),
-    buildInfo: gauge('build_info', 'Always 1; the versions of the gateway and of Node.js are its labels.', [
-      'version',
-      'node_version',
-    ]),
+    buildInfo: gauge(
+      'build_info',
+      'Always 1; the versions of the gateway and of Node.js are its labels.',
+      ['version', 'node_version'],
+      'first',
+    ),
   };
 }
 

@@ -46,7 +46,7 @@ export async function endpointUnderTest(ceph: Ceph, wishes: GatewayWishes = {}):
   return {
     access: { endpoint, caFile, accessKeyId, secretAccessKey, region: ceph.region },
     expectEncrypted: { keyId },
-    close: gateway.stop,
+    close: async () => void (await gateway.stop()),
   };
 }
 

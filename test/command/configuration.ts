@@ -43,6 +43,7 @@ export function configurationOf(policy: Policy, listeners: readonly ListenerConf
       clients: lines(policy.clients.size),
       encryption: lines(policy.rules.length),
     },
+    limits: { connections: 1, requestsInFlight: 1, bufferedBytes: 1 },
     admin: { host: '127.0.0.1', port: 9090 },
     timeouts: {
       tlsHandshake: 1,

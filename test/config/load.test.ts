@@ -216,10 +216,16 @@ describe('a sound configuration', () => {
   });
 
   test('gives the rest in the units that the program uses', () => {
-    const { policy, timeouts, log, workers } = configuration;
+    const { policy, limits, timeouts, log, workers } = configuration;
     assert.deepEqual(policy.domains, ['s3.gateway.example']);
     assert.equal(policy.signatureV2, 'refuse');
     assert.deepEqual(policy.limits, { headerBytes: 8192, contextBytes: 2048 });
+    assert.deepEqual(limits, {
+      connections: 2048,
+      requestsInFlight: 512,
+      requestsInFlightPerClient: undefined,
+      bufferedBytes: 67_108_864,
+    });
     assert.deepEqual(timeouts, {
       tlsHandshake: 10_000,
       requestHeader: 30_000,
@@ -235,6 +241,13 @@ describe('a sound configuration', () => {
   test('names every file that was read', () => {
     const names = configuration.files.map((name) => name.slice(fixture.directory.length + 1));
     assert.deepEqual(names, ['gateway.yaml', 'tls.crt', 'tls.key', 'ca.crt', 'billing.secret']);
+  });
+
+  test('can be sent to another process, and means the same there', () => {
+    const copy = structuredClone(configuration);
+    assert.deepEqual(copy, configuration);
+    // Backends are found by identity: those of the policy are the same ones there too.
+    assert.ok(copy.backends.every((backend) => copy.policy.backends.includes(backend)));
   });
 
   test('has no warnings', () => {
@@ -800,12 +813,17 @@ const FAULTY: readonly (readonly [title: string, text: string, ...faults: string
     rest('timeouts: { bodyIdle: 30 }'),
     '3:13 timeouts.bodyIdle: must be a string, not a number',
   ],
-  ['several workers', rest('workers: 2'), '3:1 workers: must be 1: more than one process is not built yet'],
   [
-    'automatic workers',
-    rest('workers: auto'),
-    '3:1 workers: must be 1: more than one process is not built yet',
+    'less room than one signed chunk needs',
+    rest('limits: { bufferedBytes: 1048576 }'),
+    '3:11 limits.bufferedBytes: must be 16777216 or more',
   ],
+  [
+    'no room for requests',
+    rest('limits: { requestsInFlight: 0 }'),
+    '3:11 limits.requestsInFlight: must be 1 or more',
+  ],
+  ['no worker at all', rest('workers: 0'), '3:1 workers: must be 1 or more'],
   ['no worker', rest('workers: none'), '3:1 workers: is none of the forms it may take'],
   [
     'an unknown log level',

@@ -141,9 +141,10 @@ describe('imports point one way', () => {
     observe: ['core'],
     kms: ['core', 'config'],
     gateway: ['core', 'config', 'kms', 'observe'],
+    workers: ['core', 'config', 'gateway', 'kms', 'observe'],
     demo: ['core', 'config', 'gateway', 'observe'],
     command: ['core', 'config', 'demo', 'gateway', 'kms', 'observe'],
-    'main.ts': ['core', 'command', 'config', 'demo', 'gateway', 'kms', 'observe'],
+    'main.ts': ['core', 'command', 'config', 'demo', 'gateway', 'kms', 'observe', 'workers'],
   };
   for (const file of FILES) {
     test(`${file} imports only parts below it`, () => {

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import type { AwsChunkedPlan, SignedChunksPlan } from '../../src/core/policy/body-plan.ts';
 import { AwsChunkedDecoder, lengthWithTrailer, MAX_SIGNED_CHUNK } from '../../src/core/s3/aws-chunked.ts';
 import { BodyRefused, ProvenBody } from '../../src/gateway/body.ts';
+import { BufferBudget } from '../../src/gateway/buffer-budget.ts';
 import { startChecksum } from '../../src/gateway/checksums.ts';
 import { ecdsaSigner, hmacSigner, type Part, seedOf, signBody, wireOf } from '../core/sigv4/chunk-signer.ts';
 
@@ -19,6 +20,8 @@ function crc(data: Buffer): string {
   return bytes.toString('base64');
 }
 
+const ROOM = { budget: new BufferBudget(MAX_SIGNED_CHUNK), waitMs: 1000 };
+
 /** What came out, and why no more of it. */
 interface Passed {
   readonly out: Buffer;
@@ -26,7 +29,7 @@ interface Passed {
 }
 
 async function pass(plan: AwsChunkedPlan, pieces: Iterable<Uint8Array>): Promise<Passed> {
-  const body = new ProvenBody(plan);
+  const body = new ProvenBody(plan, ROOM);
   const out: Buffer[] = [];
   body.on('data', (piece) => out.push(piece));
   const code = await new Promise<string | undefined>((resolve, reject) => {
@@ -169,7 +172,7 @@ describe('a body in signed chunks', () => {
 
   test('gives out nothing of a chunk before its signature is proven', async () => {
     const { wire, plan, parts } = upload('hmac', chunksOf([10_000, 10_000, 10_000], 1), false);
-    const body = new ProvenBody(plan);
+    const body = new ProvenBody(plan, ROOM);
     let out = 0;
     body.on('data', (piece) => {
       out += piece.length;
@@ -184,6 +187,67 @@ describe('a body in signed chunks', () => {
     await new Promise(setImmediate);
     assert.equal(out, 10_000);
     body.destroy();
+  });
+});
+
+describe('the room in memory of a signed chunk', () => {
+  const SIZE = 200_000;
+  const { wire, plan } = upload('hmac', chunksOf([SIZE], 1), false);
+  const begin = (budget: BufferBudget, waitMs = 60_000) => {
+    const body = new ProvenBody(plan, { budget, waitMs });
+    body.on('error', () => {});
+    return body;
+  };
+  const head = wire.subarray(0, 1000);
+  const rest = wire.subarray(1000);
+  const turn = () => new Promise(setImmediate);
+
+  test('is taken with its head, and given back when its reader has taken it', async () => {
+    const budget = new BufferBudget(MAX_SIGNED_CHUNK);
+    const body = begin(budget);
+    body.write(head);
+    assert.equal(budget.used, SIZE);
+    body.end(rest);
+    await turn();
+    assert.equal(budget.used, SIZE, 'nobody has read it');
+    body.resume();
+    await new Promise((resolve) => body.once('end', resolve));
+    assert.equal(budget.used, 0);
+  });
+
+  test('is none for a chunk that is no larger than what streams hold', () => {
+    const budget = new BufferBudget(MAX_SIGNED_CHUNK);
+    const small = upload('hmac', chunksOf([65_536], 1), false);
+    new ProvenBody(small.plan, { budget, waitMs: 1 }).write(small.wire.subarray(0, 1000));
+    assert.equal(budget.used, 0);
+  });
+
+  test('is waited for, with nothing more read in the meantime', async () => {
+    const budget = new BufferBudget(SIZE);
+    const [first, second] = [begin(budget), begin(budget)];
+    first.write(head);
+    assert.equal(second.write(head), true);
+    second.write(rest);
+    await turn();
+    assert.equal(second.received, head.length);
+    first.destroy();
+    await turn();
+    assert.equal(second.received, wire.length);
+    second.destroy();
+    await turn();
+    assert.equal(budget.used, 0);
+  });
+
+  test('is waited for no longer than it may take', async () => {
+    const budget = new BufferBudget(SIZE);
+    const other = budget.request(SIZE);
+    const body = begin(budget, 20);
+    body.write(head);
+    const error = await new Promise<Error>((resolve) => body.once('error', resolve));
+    assert.ok(error instanceof BodyRefused);
+    assert.equal(error.refusal.reason, 'overloaded');
+    other.release();
+    assert.equal(budget.used, 0, 'it waits no more');
   });
 });
 

@@ -1,20 +1,34 @@
-// A gateway as its users run it: `s3-kms-gateway serve` in a process of its own.
+// A gateway as its users run it: `s3-kms-gateway serve` in a process of its own, which may have workers.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { parseExposition, type Sample } from '../observe/exposition.ts';
 import { type GatewaySetup, writeSetup } from './setup.ts';
 
 /** A running `serve`. */
 export interface GatewayProcess {
   /** `https://localhost:PORT`. */
   readonly endpoint: string;
+  readonly plaintextEndpoint: string;
+  /** `http://HOST:PORT` of the admin listener. */
+  readonly admin: string;
   readonly caFile: string;
+  readonly ca: string;
   readonly pid: number;
+  readonly child: ChildProcess;
+  /** Everything on standard output so far, line by line, the unfinished end left out. */
+  readonly lines: readonly string[];
+  /** Processes that it has started and that still run. */
+  workers(): number[];
+  samples(): Promise<readonly Sample[]>;
+  /** The value of one metric, all its series together. */
+  metric(name: string, labels?: Readonly<Record<string, string>>): Promise<number>;
   /** Largest resident set so far, in MiB (VmHWM of proc(5)). */
   peakMemory(): number;
-  stop(): Promise<void>;
+  /** Ends it; gives its exit code. */
+  stop(): Promise<number | null>;
 }
 
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -26,42 +40,84 @@ function imageEnvironment(): Record<string, string> {
   return Object.fromEntries(settings.map(([, name, value]) => [name, value]));
 }
 
-/** Starts `serve` and waits until its TLS listener says that it listens. */
-export async function startGatewayProcess(setup: GatewaySetup): Promise<GatewayProcess> {
+/** Starts `serve` and waits until it says that its listeners listen, the admin listener last. */
+export async function startGatewayProcess(
+  setup: GatewaySetup,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<GatewayProcess> {
   const written = writeSetup(setup);
   const child = spawn(process.execPath, [program, 'serve', '--config', written.file], {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, ...imageEnvironment() },
+    env: { ...process.env, ...imageEnvironment(), ...environment },
   });
-  const port = await listeningPort(child).catch((error: unknown) => {
+  const lines: string[] = [];
+  const { tls, plaintext, admin } = await addressesOf(child, lines).catch((error: unknown) => {
     written.remove();
     throw error;
   });
   const pid = child.pid ?? 0;
+  const samples = async () => parseExposition(await (await fetch(`${admin}/metrics`)).text());
   return {
-    endpoint: `https://localhost:${port}`,
+    endpoint: `https://localhost:${tls}`,
+    plaintextEndpoint: `http://localhost:${plaintext}`,
+    admin,
     caFile: written.caFile,
+    ca: written.ca,
     pid,
-    peakMemory: () =>
-      Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+    child,
+    lines,
+    workers: () => childrenOf(pid),
+    samples,
+    metric: async (name, labels = {}) => {
+      const wanted = Object.entries(labels);
+      const found = (await samples()).filter(
+        (sample) => sample.name === name && wanted.every(([label, value]) => sample.labels[label] === value),
+      );
+      return found.reduce((sum, { value }) => sum + value, 0);
+    },
+    peakMemory: () => memoryOf(pid, 'VmHWM'),
     stop: async () => {
-      const exited = child.exitCode === null ? once(child, 'exit') : undefined;
+      const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
       child.kill('SIGTERM');
       await exited;
       written.remove();
+      return child.exitCode;
     },
   };
 }
 
-async function listeningPort(child: ChildProcess): Promise<number> {
+/** Memory of a process in MiB: VmRSS is what is resident now, VmHWM the most that ever was. */
+export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
+}
+
+function childrenOf(pid: number): number[] {
+  const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
+  return text.split(' ').filter(Boolean).map(Number);
+}
+
+interface Addresses {
+  readonly tls: number;
+  readonly plaintext: number;
+  readonly admin: string;
+}
+
+async function addressesOf(child: ChildProcess, lines: string[]): Promise<Addresses> {
   if (!child.stdout) throw new Error('the gateway has no standard output');
-  const lines = createInterface({ input: child.stdout });
+  const ports = new Map<string, number>();
   return new Promise((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`serve ended with ${code} before it listened`)));
-    // Every line is read, also after the one that counts: a full pipe would be the gateway's problem.
-    lines.on('line', (line) => {
-      const { msg, listener, port } = JSON.parse(line);
-      if (msg === 'listening' && listener === 'tls') resolve(port);
+    // Every line is read, also after those that count: a full pipe would be the gateway's problem.
+    createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
+      lines.push(line);
+      if (!line.includes('listening')) return;
+      const { msg, listener, port, address } = JSON.parse(line);
+      if (msg === 'listening') ports.set(listener, port);
+      else if (msg === 'admin listening') {
+        const [tls = 0, plaintext = 0] = [ports.get('tls'), ports.get('plaintext')];
+        resolve({ tls, plaintext, admin: `http://${address}` });
+      }
     });
   });
 }

@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { SigningKeys } from '../../src/core/sigv4/signing-key.ts';
+import { Admission } from '../../src/gateway/admission.ts';
+import { BufferBudget } from '../../src/gateway/buffer-budget.ts';
 import { type Handling, handle } from '../../src/gateway/handle.ts';
 import { listenerContext } from '../../src/gateway/receive.ts';
 import type { Observation } from '../../src/observe/observation.ts';
@@ -34,6 +36,8 @@ describe('a bug', () => {
       keys: new SigningKeys(),
       unusableKeys: () => new Map(),
       bodyIdleMs: 1000,
+      admission: new Admission({ requestsInFlight: 1 }),
+      buffered: new BufferBudget(1),
       observe: (observation) => observed.push(observation),
       reportBug: (error) => bugs.push(error),
       requestStarted: () => {

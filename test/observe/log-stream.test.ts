@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { createLogger } from '../../src/observe/log.ts';
-import { type LogStream, openLogStream } from '../../src/observe/log-stream.ts';
+import { type LogStream, openLogStream, toDescriptor } from '../../src/observe/log-stream.ts';
 
 const flushed = (stream: LogStream) => new Promise<void>((resolve) => stream.flush(resolve));
 
@@ -17,7 +17,9 @@ async function written(body: (stream: LogStream) => void | Promise<void>): Promi
   const file = join(directory, 'log');
   const fd = openSync(file, 'a');
   try {
-    await body(openLogStream({ fd, onLinesLost: (count) => assert.fail(`${count} lines lost`) }));
+    await body(
+      openLogStream({ sink: toDescriptor(fd), onLinesLost: (count) => assert.fail(`${count} lines lost`) }),
+    );
     return readFileSync(file, 'utf8');
   } finally {
     closeSync(fd);
@@ -70,7 +72,7 @@ describe('log stream', () => {
   it('counts lines that a full destination does not take, and goes on', async () => {
     const fd = openSync('/dev/full', 'w');
     let lost = 0;
-    const stream = openLogStream({ fd, onLinesLost: (count) => (lost += count) });
+    const stream = openLogStream({ sink: toDescriptor(fd), onLinesLost: (count) => (lost += count) });
     stream.write('one\n');
     stream.write('two\n');
     await flushed(stream);
@@ -87,7 +89,7 @@ describe('log stream to a destination that does not keep up', () => {
     const fd = openSync('/dev/null', 'w');
     let lost = 0;
     const stream = openLogStream({
-      fd,
+      sink: toDescriptor(fd),
       onLinesLost: (count) => {
         lost += count;
       },
@@ -105,8 +107,8 @@ describe('log stream to a destination that does not keep up', () => {
 
 describe('log stream of a process that ends', () => {
   const PROGRAM = `
-    import { openLogStream } from ${JSON.stringify(new URL('../../src/observe/log-stream.ts', import.meta.url).href)};
-    const stream = openLogStream({ fd: 1, onLinesLost: (count) => process.stderr.write('lost ' + count + '\\n') });
+    import { openLogStream, toDescriptor } from ${JSON.stringify(new URL('../../src/observe/log-stream.ts', import.meta.url).href)};
+    const stream = openLogStream({ sink: toDescriptor(1), onLinesLost: (count) => process.stderr.write('lost ' + count + '\\n') });
     process.once('exit', () => stream.flushSync());
     const write = (count) => { for (let i = 0; i < count; i++) stream.write(i + '\\n'); };
   `;

@@ -157,13 +157,17 @@ describe('metrics of the process', () => {
     assert.deepEqual(described.sort(), [
       'backend_first_byte_seconds',
       'body_bytes_total',
+      'buffered_bytes',
       'build_info',
       'certificate_expiry_timestamp_seconds',
       'config_last_reload_successful',
       'config_reloads_total',
+      'connections',
+      'connections_refused_total',
       'injections_total',
       'kms_key_check_timestamp_seconds',
       'kms_key_usable',
+      'limits',
       'log_lines_lost_total',
       'observed_injections_total',
       'observed_refusals_total',
@@ -173,6 +177,8 @@ describe('metrics of the process', () => {
       'requests_total',
       'signature_verifications_total',
       'unconfirmed_encryption_total',
+      'workers',
+      'workers_lost_total',
     ]);
   });
 

@@ -12,7 +12,8 @@ import { type Channel, parseRequest, type ReceivedRequest } from '../../core/req
 import { addressOf } from '../../core/s3/address.ts';
 import { operationNamed } from '../../core/s3/operation.ts';
 import { SigningKeys } from '../../core/sigv4/signing-key.ts';
-import { BodyRefused, ProvenBody } from '../../gateway/body.ts';
+import { BodyRefused, type BodyRoom, ProvenBody } from '../../gateway/body.ts';
+import { BufferBudget } from '../../gateway/buffer-budget.ts';
 import type { FormUpload } from '../../gateway/form.ts';
 import { asksToRead, type ReadAhead, readAhead } from '../../gateway/read-ahead.ts';
 import { channelOf, listenerContext } from '../../gateway/receive.ts';
@@ -115,6 +116,7 @@ function lengthMismatch({ headers }: ReceivedRequest, data: Buffer | undefined):
 
 /** Never reached: what is read is there already. */
 const IDLE_MS = 60_000;
+const ROOM = Number.POSITIVE_INFINITY;
 
 /** The path of a request through the gateway, up to where it would be sent: decide, read on where that is asked for, prove the body. */
 async function judge(
@@ -123,11 +125,12 @@ async function judge(
   data: Buffer | undefined,
 ): Promise<Judged> {
   const body = Readable.from(data === undefined ? [] : [data]);
+  const room = { budget: new BufferBudget(ROOM), waitMs: IDLE_MS };
   let verdict = decide(received, context);
   let ahead: ReadAhead | undefined;
   if (asksToRead(verdict)) {
     if (data === undefined) return { verdict, bodyRefusal: undefined };
-    const read = await readAhead(body, verdict, IDLE_MS);
+    const read = await readAhead(body, verdict, room);
     if (!read) throw new Error('the body could not be read');
     if ('refusal' in read) return { verdict, bodyRefusal: read.refusal };
     ahead = read.ahead;
@@ -137,18 +140,19 @@ async function judge(
   if (verdict.kind !== 'forward' || data === undefined || ahead?.kind === 'document') {
     return { verdict, bodyRefusal: undefined };
   }
-  return { verdict, bodyRefusal: await refusalOfBody(verdict.body, body, ahead?.upload) };
+  return { verdict, bodyRefusal: await refusalOfBody(verdict.body, body, room, ahead?.upload) };
 }
 
 /** Puts the body through what proves it on its way to the backend. */
 async function refusalOfBody(
   plan: BodyPlan,
   body: Readable,
+  room: BodyRoom,
   upload: FormUpload | undefined,
 ): Promise<Refusal | undefined> {
   if (plan.kind === 'none') return undefined;
   try {
-    await pipeline(body, new ProvenBody(plan, upload), async (sent) => {
+    await pipeline(body, new ProvenBody(plan, room, upload), async (sent) => {
       for await (const _piece of sent);
     });
     return undefined;
