@@ -41,7 +41,7 @@ export interface ReadDocument {
 }
 
 /** More than any real configuration has: the bound on what aliases can multiply. */
-const MAX_NODES = 20_000;
+const MAX_NODES = 100_000;
 const MAX_DEPTH = 32;
 const START: Position = { line: 1, column: 1 };
 

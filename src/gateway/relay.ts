@@ -57,7 +57,7 @@ export function relay(
         origin,
         path: target,
         method: method as Dispatcher.HttpMethod,
-        headers: headers.flat(),
+        headers: rawOf(headers),
         body: body ?? document ?? null,
       },
       handler,
@@ -231,7 +231,7 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
   #writeHead(status: number, headers: readonly (readonly [string, string])[]): void {
     const { request, response, requestId } = this.#exchange;
     // A backend that is such a gateway itself has one of its own.
-    const out = headers.filter(([name]) => name !== REQUEST_ID).flat();
+    const out = rawOf(headers.filter(([name]) => name !== REQUEST_ID));
     out.push(REQUEST_ID, requestId);
     // What is left of an upload that the backend did not wait for would be read as the next request.
     if (hasUnreadBody(request)) out.push('connection', 'close');
@@ -304,6 +304,13 @@ class AnswerHandler implements Dispatcher.DispatchHandler {
     if (error instanceof BodyRefused) this.#exchange.refuse(error.refusal);
     else this.#exchange.fail(backendFailure(error), describeFailure(error));
   }
+}
+
+/** Name, value, name, value… as Node and undici take them. */
+function rawOf(headers: readonly (readonly [name: string, value: string])[]): string[] {
+  const raw: string[] = [];
+  for (const [name, value] of headers) raw.push(name, value);
+  return raw;
 }
 
 /** A redirect may repeat a presigned query. */

@@ -70,8 +70,10 @@ export function sendError(
  * handler has run, so its headers are asked too.
  */
 export function hasUnreadBody(request: IncomingMessage): boolean {
+  // Asked for only where they are needed: Node makes this object when it is first asked for it.
+  if (request.complete) return false;
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
-  return !request.complete && (coding !== undefined || Number(length ?? 0) > 0);
+  return coding !== undefined || Number(length ?? 0) > 0;
 }
 
 /**

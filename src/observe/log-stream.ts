@@ -26,8 +26,8 @@ export interface LogStreamOptions {
   readonly onLinesLost: (count: number) => void;
 }
 
-/** Writes start at this size: below the 16 KiB that container runtimes take as one piece. */
-const BATCH_LENGTH = 12 * 1024;
+/** Writes start at this size: a pipe holds 64 KiB, and each write costs a thread's waking, whatever its size. */
+const BATCH_LENGTH = 48 * 1024;
 /** A line waits no longer than this for others to join it. */
 const GATHER_MS = 100;
 /** Lines held for a destination that does not keep up; beyond, they are lost and counted, so that memory is not. */

@@ -872,7 +872,7 @@ limits: { headerBytes: 1 }
   test('aliases that multiply are stopped', () => {
     const levels = Array.from({ length: 12 }, (_, i) => `a${i}: &a${i} [${`*a${i - 1}, `.repeat(i && 10)}x]`);
     assert.deepEqual(faults(levels.join('\n')), [
-      '1:1 : is nested deeper than 32 levels or larger than 20000 values, its aliases followed',
+      '1:1 : is nested deeper than 32 levels or larger than 100000 values, its aliases followed',
     ]);
   });
 

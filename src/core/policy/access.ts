@@ -4,6 +4,7 @@ import * as refusals from '../refusal.ts';
 import type { Address } from '../s3/address.ts';
 import { GLOBAL_REGION } from '../s3/aws-host.ts';
 import type { Operation } from '../s3/operation.ts';
+import { bucketIndexOf } from './bucket-index.ts';
 import { matchesAny } from './pattern.ts';
 import type { Access, Backend, Client, Policy } from './policy.ts';
 
@@ -75,9 +76,9 @@ export function backendFor(
   address: Address,
   region?: string,
 ): Backend | undefined {
-  const there = region === undefined ? backends : backends.filter((backend) => backend.region === region);
-  if (address.resource === 'service') return there[0];
-  return there.find((backend) => matchesAny(backend.buckets, address.bucket));
+  const there = (backend: Backend) => region === undefined || backend.region === region;
+  if (address.resource === 'service') return backends.find(there);
+  return bucketIndexOf(backends).first(address.bucket, there);
 }
 
 /** Which backend takes a request, and the region that its signature must be for. */

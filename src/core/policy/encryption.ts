@@ -13,7 +13,8 @@ import {
 import type { Operation } from '../s3/operation.ts';
 import { type RequestedEncryption, SSE, SSE_FAMILY, usesKms } from '../s3/sse.ts';
 import { isSensitive, REDACTED } from '../sensitive.ts';
-import { matchesKeyId, matchesPattern } from './pattern.ts';
+import { bucketIndexOf } from './bucket-index.ts';
+import { matchesKeyId } from './pattern.ts';
 import type { Backend, EncryptionRule, KeyUsage } from './policy.ts';
 
 /** The encryption a write goes out with. */
@@ -71,10 +72,9 @@ export function ruleFor(
   bucket: string,
   key: string,
 ): EncryptionRule | undefined {
-  return rules.find(
-    (rule) =>
-      rule.buckets.some((pattern) => matchesPattern(pattern, bucket)) &&
-      (rule.prefixes.length === 0 || rule.prefixes.some((prefix) => key.startsWith(prefix))),
+  return bucketIndexOf(rules).first(
+    bucket,
+    ({ prefixes }) => prefixes.length === 0 || prefixes.some((prefix) => key.startsWith(prefix)),
   );
 }
 

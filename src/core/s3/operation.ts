@@ -47,11 +47,41 @@ export type Routed =
   | { readonly kind: 'operation'; readonly operation: Operation }
   | { readonly kind: 'refused'; readonly refusal: Refusal };
 
-const ROUTES = new Map<string, readonly Operation[]>();
+/** A row as requests are held against it. */
+interface Route {
+  readonly operation: Operation;
+  /** Query parameters with the value that each must have. */
+  readonly subresource: readonly (readonly [name: string, value: string])[];
+  /** Query parameters that select the operation. */
+  readonly selectors: readonly string[];
+  /** Every query parameter it knows. */
+  readonly known: ReadonlySet<string>;
+  /** Of the rows that a request fits, the one with the most of this is meant. */
+  readonly specificity: number;
+}
+
+function routeOf(operation: Operation): Route {
+  const { subresource = {}, requires = [], query = [], copySource } = operation;
+  const selectors = [...Object.keys(subresource), ...requires];
+  return {
+    operation,
+    subresource: Object.entries(subresource),
+    selectors,
+    known: new Set([...selectors, ...query]),
+    specificity: selectors.length * 2 + (copySource ? 1 : 0),
+  };
+}
+
+/** By method and resource, the most specific first. */
+const ROUTES = new Map<string, readonly Route[]>();
 for (const operation of OPERATIONS) {
   if (operation.supersededBy !== undefined) continue;
-  const route = routeKey(operation.method, operation.resource, operation.endpoint);
-  ROUTES.set(route, [...(ROUTES.get(route) ?? []), operation]);
+  const place = routeKey(operation.method, operation.resource, operation.endpoint);
+  const routes = [...(ROUTES.get(place) ?? []), routeOf(operation)];
+  ROUTES.set(
+    place,
+    routes.sort((a, b) => b.specificity - a.specificity),
+  );
 }
 
 function routeKey(method: string, resource: Resource, endpoint: string | undefined): string {
@@ -77,17 +107,16 @@ export function routeOperation(
   headers: ReceivedHeaders,
   endpoint?: string,
 ): Routed {
-  const rows = ROUTES.get(routeKey(method, resource, endpoint));
-  if (!rows) return refused(refusals.methodNotAllowed(method, resource));
+  const routes = ROUTES.get(routeKey(method, resource, endpoint));
+  if (!routes) return refused(refusals.methodNotAllowed(method, resource));
   // A preflight asks for the URL of the request to come, query included; S3 reads none of it.
   const query = method === 'OPTIONS' ? [] : routingQuery(parameters);
   const repeated = firstRepeated(query);
   if (repeated !== undefined)
     return refused(refusals.ambiguous(`the query parameter ${repeated} is repeated`));
-  const candidates = rows.filter((row) => selects(row, query, headers));
-  const [best, second] = candidates.sort((a, b) => specificity(b) - specificity(a));
-  if (!best) return refused(explainUnrouted(rows, query, method, resource));
-  if (second && specificity(second) === specificity(best)) {
+  const [best, second] = routes.filter((route) => selects(route, query, headers));
+  if (!best) return refused(explainUnrouted(routes, query, method, resource));
+  if (second?.specificity === best.specificity) {
     return refused(refusals.ambiguous('its query names two operations'));
   }
   return checkRest(best, query, headers);
@@ -111,51 +140,46 @@ function firstRepeated(query: readonly QueryParameter[]): string | undefined {
   return undefined;
 }
 
-function selects(row: Operation, query: readonly QueryParameter[], headers: ReceivedHeaders): boolean {
+function selects(
+  { operation, subresource, selectors }: Route,
+  query: readonly QueryParameter[],
+  headers: ReceivedHeaders,
+): boolean {
+  if (selectors.length > query.length) return false;
   const value = (name: string) => query.find((parameter) => parameter.name === name)?.value;
-  for (const [name, expected] of Object.entries(row.subresource ?? {}))
-    if (value(name) !== expected) return false;
-  for (const name of row.requires ?? []) if (!value(name)) return false;
-  if (row.copySource && !headers.has('x-amz-copy-source')) return false;
-  if (row.form && !/^multipart\/form-data(;|$)/i.test(headers.get('content-type') ?? '')) return false;
-  return true;
+  if (subresource.some(([name, expected]) => value(name) !== expected)) return false;
+  if (operation.requires?.some((name) => !value(name))) return false;
+  if (operation.copySource && !headers.has('x-amz-copy-source')) return false;
+  return !operation.form || /^multipart\/form-data(;|$)/i.test(headers.get('content-type') ?? '');
 }
 
-function specificity(row: Operation): number {
-  const selectors = Object.keys(row.subresource ?? {}).length + (row.requires?.length ?? 0);
-  return selectors * 2 + (row.copySource ? 1 : 0);
-}
-
-function checkRest(row: Operation, query: readonly QueryParameter[], headers: ReceivedHeaders): Routed {
-  const known = new Set([
-    ...Object.keys(row.subresource ?? {}),
-    ...(row.requires ?? []),
-    ...(row.query ?? []),
-  ]);
+function checkRest(
+  { operation, known }: Route,
+  query: readonly QueryParameter[],
+  headers: ReceivedHeaders,
+): Routed {
   const unknown = query.find(({ name }) => !known.has(name));
   if (unknown?.name === 'partNumber') {
     const text = 'This operation does not accept partNumber without uploadId';
     return refused(refusals.argumentInvalid(text, 'partNumber', unknown.value));
   }
   if (unknown) return refused(refusals.queryNotImplemented(unknown.name));
-  if (headers.has('x-amz-copy-source') && !row.copySource) {
+  if (headers.has('x-amz-copy-source') && !operation.copySource) {
     const text = 'You can only specify a copy source header for copy requests.';
     return refused(
       refusals.argumentInvalid(text, 'x-amz-copy-source', headers.get('x-amz-copy-source') ?? ''),
     );
   }
-  return { kind: 'operation', operation: row };
+  return { kind: 'operation', operation };
 }
 
 function explainUnrouted(
-  rows: readonly Operation[],
+  routes: readonly Route[],
   query: readonly QueryParameter[],
   method: string,
   resource: Resource,
 ): Refusal {
-  const known = new Set(
-    rows.flatMap((row) => [...Object.keys(row.subresource ?? {}), ...(row.requires ?? [])]),
-  );
+  const known = new Set(routes.flatMap(({ selectors }) => selectors));
   const unknown = query.find(({ name }) => !known.has(name));
   if (method === 'POST' && resource === 'bucket' && query.length === 0) return refusals.formNotMultipart();
   return unknown ? refusals.queryNotImplemented(unknown.name) : refusals.methodNotAllowed(method, resource);

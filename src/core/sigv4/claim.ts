@@ -77,8 +77,7 @@ export function headerClaim(headers: ReceivedHeaders, algorithm: SigningAlgorith
     ...credential,
     signedHeaders,
     signature: components.Signature,
-    amzDate: formatAmzDate(date),
-    date,
+    ...date,
     expiresSeconds: undefined,
     payloadHash,
     sessionToken: headers.get('x-amz-security-token'),
@@ -99,17 +98,22 @@ type Components = Record<(typeof COMPONENTS)[number], string>;
 function parseComponents(text: string): Components | string {
   const found = new Map<string, string>();
   for (const part of text.split(',')) {
-    const [, name, value] = /^\s*([A-Za-z]+)=(\S+)\s*$/.exec(part) ?? [];
-    if (name === undefined || value === undefined || found.has(name)) {
-      return componentComplaint(part.trim());
+    const component = part.trim();
+    const equals = component.indexOf('=');
+    const [name, value] = [component.slice(0, equals), component.slice(equals + 1)];
+    if (equals < 0 || !/^[A-Za-z]+$/.test(name) || !/^\S+$/.test(value) || found.has(name)) {
+      return componentComplaint(component);
     }
     found.set(name, value);
   }
-  for (const name of COMPONENTS) if (!found.has(name)) return `missing ${name}.`;
+  const [Credential, SignedHeaders, Signature] = COMPONENTS.map((name) => found.get(name));
+  if (Credential === undefined || SignedHeaders === undefined || Signature === undefined) {
+    return `missing ${COMPONENTS.find((name) => !found.has(name))}.`;
+  }
   if (found.size !== COMPONENTS.length) {
     return THREE_COMPONENTS;
   }
-  return Object.fromEntries(found) as Components;
+  return { Credential, SignedHeaders, Signature };
 }
 
 /** S3 repeats the component. From a signature on nothing is repeated, nor is what could be one. */
@@ -170,11 +174,12 @@ function parseSignedHeaders(text: string): string[] | undefined {
 }
 
 /** `x-amz-date` wins over `Date`. */
-function headerDate(headers: ReceivedHeaders): Date | undefined {
+function headerDate(headers: ReceivedHeaders): Pick<ClaimParts, 'amzDate' | 'date'> | undefined {
   const amzDate = headers.get('x-amz-date');
-  if (amzDate !== undefined) return parseAmzDate(amzDate);
-  const date = headers.get('date');
-  return date === undefined ? undefined : (parseHttpDate(date) ?? parseAmzDate(date));
+  const text = amzDate ?? headers.get('date') ?? '';
+  const date = (amzDate === undefined ? parseHttpDate(text) : undefined) ?? parseAmzDate(text);
+  // What parseAmzDate reads is in the form that it is to be written in.
+  return date && { date, amzDate: text === amzDate ? amzDate : formatAmzDate(date) };
 }
 
 const MISSING_PARAMETER =
