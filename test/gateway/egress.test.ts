@@ -170,7 +170,7 @@ describe('clients that believe they talk to AWS', () => {
   }
 });
 
-describe('without egress (contract: a host of AWS is never read path style)', () => {
+describe('without egress a host of AWS is never read path style', () => {
   let world: World;
   before(async () => {
     world = await startWorld({});
