@@ -65,7 +65,16 @@ export async function startProxy(
     default: {
       const program = fileURLToPath(new URL(`baselines/${BASELINES[name]}`, import.meta.url));
       const { certificateFile, keyFile, caFile } = workspace;
-      const command = [process.execPath, program, String(port), backend, certificateFile, keyFile, caFile];
+      const command = [
+        process.execPath,
+        '--disable-warning=DEP0060',
+        program,
+        String(port),
+        backend,
+        certificateFile,
+        keyFile,
+        caFile,
+      ];
       return started(
         name,
         port,

@@ -30,7 +30,7 @@ export class BodyRefused extends Error {
 }
 
 /** What proves a body while it passes. */
-interface Proof {
+export interface Proof {
   /** Takes received bytes; gives the bytes to send on, or the refusal. */
   take(bytes: Buffer): readonly Uint8Array[] | Refusal;
   /** At the end of the received body: what is still to be sent when everything holds, or the refusal. */
@@ -54,9 +54,7 @@ export class ProvenBody extends Transform {
   constructor(plan: Exclude<BodyPlan, { kind: 'none' }>, room: BodyRoom, form?: FormUpload) {
     super();
     if (plan.kind === 'aws-chunked') this.#room = new ChunkRoom(room);
-    if (form) this.#proof = proveForm(form);
-    else if (plan.kind === 'aws-chunked') this.#proof = new ChunkedProof(plan, this.#room);
-    else this.#proof = proveSha256(plan.kind === 'plain' ? plan.sha256 : undefined);
+    this.#proof = form ? proveForm(form) : proofOf(plan, this.#room);
     this.#pass(form?.read ?? []);
   }
 
@@ -110,6 +108,12 @@ export class ProvenBody extends Transform {
       (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
     );
   }
+}
+
+/** What proves a body of this plan. Without `room` its chunks must be small enough to need none. */
+export function proofOf(plan: Exclude<BodyPlan, { kind: 'none' }>, room?: ChunkRoom): Proof {
+  if (plan.kind === 'aws-chunked') return new ChunkedProof(plan, room);
+  return proveSha256(plan.kind === 'plain' ? plan.sha256 : undefined);
 }
 
 /** A plain body. Its length is HTTP's business: Node breaks off what is shorter, the backend's client what is longer. */

@@ -13,6 +13,7 @@ import { internalError, noCredentials } from './failure.ts';
 import { asksToRead, type ReadAhead, readAhead } from './read-ahead.ts';
 import { type ListenerContext, receive } from './receive.ts';
 import { relay } from './relay.ts';
+import { closed } from './respond.ts';
 
 /** What handling a request takes, as one configuration has it. */
 export interface Handling {
@@ -100,11 +101,4 @@ async function serve(
 function refuseOverload(exchange: Exchange): Promise<void> {
   exchange.refuse(refusals.overloaded());
   return closed(exchange.response);
-}
-
-function closed(response: ServerResponse): Promise<void> {
-  return new Promise((resolve) => {
-    if (response.closed) resolve();
-    else response.once('close', resolve);
-  });
 }

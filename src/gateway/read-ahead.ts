@@ -6,8 +6,9 @@ import type { Refusal } from '../core/refusal.ts';
 import * as refusals from '../core/refusal.ts';
 import type { BodyRoom } from './body.ts';
 import type { BufferShare } from './buffer-budget.ts';
-import { readDocument } from './document.ts';
 import { type FormUpload, readForm } from './form.ts';
+import { readWhole } from './whole-body.ts';
+import { parseXml } from './xml.ts';
 
 /** What has been read, for the relay. */
 export type ReadAhead =
@@ -42,14 +43,14 @@ export async function readAhead(
   }
   const share = room.budget.request(verdict.body.length);
   const document = (await isGranted(share, room.waitMs))
-    ? await readDocument(request, verdict.body, room)
+    ? await readWhole(request, verdict.body, room.waitMs, () => {})
     : { refusal: refusals.overloaded() };
   if (!document || 'refusal' in document) {
     share.release();
     return document;
   }
-  const { root, bytes } = document;
-  return { body: { kind: 'document', root }, ahead: { kind: 'document', bytes, share } };
+  const { bytes } = document;
+  return { body: { kind: 'document', root: parseXml(bytes) }, ahead: { kind: 'document', bytes, share } };
 }
 
 /** Waits for room in memory, and no longer than `waitMs`. */

@@ -6,6 +6,8 @@ import { type BodyRoom, ProvenBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
 import { rawOf } from './raw-headers.ts';
 import type { ReadAhead } from './read-ahead.ts';
+import { closed } from './respond.ts';
+import { isSmall, readWhole, type WholeBodyPlan } from './whole-body.ts';
 
 /** Sends a request on and relays its answer. Resolves when nothing more will happen to the exchange. */
 export function relay(
@@ -15,39 +17,62 @@ export function relay(
   room: BodyRoom,
   ahead?: ReadAhead,
 ): Promise<void> {
+  exchange.sent = verdict;
+  const { body: plan } = verdict;
+  if (ahead?.kind === 'document') {
+    exchange.bytesReceived = ahead.bytes.length;
+    return send(exchange, verdict, agent, ahead.bytes);
+  }
+  if (plan.kind === 'none' || isEmpty(plan)) return send(exchange, verdict, agent, null);
+  if (!ahead && isSmall(plan)) return relayWhole(exchange, verdict, agent, plan, room);
+  const body = new ProvenBody(plan, room, ahead?.upload);
+  const sent = send(exchange, verdict, agent, body);
+  // The body's own errors reach the handler through undici; here they only must not be unhandled.
+  body.on('error', () => {});
+  watchIdle(exchange, body, room.waitMs);
+  exchange.request.pipe(body);
+  return sent;
+}
+
+/** A small body is proven before anything is sent. */
+async function relayWhole(
+  exchange: Exchange,
+  verdict: ForwardVerdict,
+  agent: Dispatcher,
+  plan: WholeBodyPlan,
+  room: BodyRoom,
+): Promise<void> {
+  const { request, response } = exchange;
+  const whole = await readWhole(request, plan, room.waitMs, (count) => {
+    exchange.bytesReceived += count;
+  });
+  if (!whole || response.closed) return exchange.clientLeft();
+  if ('bytes' in whole) return send(exchange, verdict, agent, whole.bytes);
+  exchange.refuse(whole.refusal);
+  return closed(response);
+}
+
+function send(
+  exchange: Exchange,
+  verdict: ForwardVerdict,
+  agent: Dispatcher,
+  body: ProvenBody | Buffer | null,
+): Promise<void> {
   return new Promise((resolve) => {
-    const { request, response } = exchange;
-    exchange.sent = verdict;
-    const document = ahead?.kind === 'document' ? ahead.bytes : undefined;
-    const body =
-      document || verdict.body.kind === 'none' || isEmpty(verdict.body)
-        ? undefined
-        : new ProvenBody(verdict.body, room, ahead?.kind === 'form' ? ahead.upload : undefined);
+    const { response } = exchange;
     const handler = new AnswerHandler(exchange, verdict, agent);
     // The one end of an exchange: its response is finished, or the client has left.
     response.once('close', () => {
-      exchange.bytesReceived = body?.received ?? document?.length ?? 0;
+      if (body instanceof ProvenBody) exchange.bytesReceived = body.received;
       if (!response.writableFinished) handler.clientLeft();
-      body?.destroy();
+      if (body instanceof ProvenBody) body.destroy();
       resolve();
     });
     const { origin, target, headers, method } = verdict.outgoing;
     agent.dispatch(
-      {
-        origin,
-        path: target,
-        method: method as Dispatcher.HttpMethod,
-        headers: rawOf(headers),
-        body: body ?? document ?? null,
-      },
+      { origin, path: target, method: method as Dispatcher.HttpMethod, headers: rawOf(headers), body },
       handler,
     );
-    if (body) {
-      // The body's own errors reach the handler through undici; here they only must not be unhandled.
-      body.on('error', () => {});
-      watchIdle(exchange, body, room.waitMs);
-      request.pipe(body);
-    }
   });
 }
 

@@ -102,3 +102,11 @@ export function endResponse(request: IncomingMessage, response: ServerResponse):
   request.once('close', finish);
   request.once('end', finish);
 }
+
+/** Resolves when nothing more will happen to a response. */
+export function closed(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.closed) resolve();
+    else response.once('close', resolve);
+  });
+}
