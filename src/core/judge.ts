@@ -36,7 +36,7 @@ import { type CopySource, formatCopySource } from './s3/copy-source.ts';
 import { locationDocument } from './s3/location.ts';
 import type { Operation } from './s3/operation.ts';
 import { MAX_SETTLING_DOCUMENT, settlesEncryption } from './s3/settlement.ts';
-import { requestedEncryption, SSE_FAMILY } from './s3/sse.ts';
+import { type RequestedEncryption, requestedEncryption, SSE_FAMILY } from './s3/sse.ts';
 import { EMPTY_SHA256 } from './sigv4/digest.ts';
 import { sign } from './sigv4/sign.ts';
 import type { AnswerEdit, DecisionContext, OutgoingRequest, ReadBody, Verdict } from './verdict.ts';
@@ -71,7 +71,7 @@ export function judgeAuthenticated(
   if (denied) return denied;
   const source = judgeCopySource(copyCase(authenticated), context.policy);
   if (source && 'reason' in source) return source;
-  const encryption = judgeWrite(authenticated, context, facts);
+  const encryption = judgeWrite(authenticated, asked, context, facts);
   if ('reason' in encryption) return encryption;
   const escaped = source && judgeEscape(source, encryption, context.policy, facts);
   if (escaped) return escaped;
@@ -212,15 +212,15 @@ function noteRule(facts: Facts, { name, mode }: EncryptionRule): void {
 /** What the rules make of a write. */
 function judgeWrite(
   { request, address, operation, backend, identity }: Authenticated,
+  asked: RequestedEncryption,
   { policy, unusableKeys }: DecisionContext,
   facts: Facts,
 ): WriteJudgement | Refusal {
   if (operation.encryption === undefined || address.resource !== 'object') return UNTOUCHED;
-  const asks = requestedEncryption(request.fields);
   // What is preserved cannot be rewritten to the ARN that an alias stands for.
-  const requested = isPreserved(request) ? asks : withKeyArn(asks, backend);
-  const asked = refuseAskedKms(requested, identity.strength);
-  if (asked) return asked;
+  const requested = isPreserved(request) ? asked : withKeyArn(asked, backend);
+  const weak = refuseAskedKms(requested, identity.strength);
+  if (weak) return weak;
   const { bucket, key } = address;
   const rule = ruleFor(policy.rules, bucket, key);
   if (!rule) return refusals.noRule();

@@ -133,7 +133,7 @@ export class AnswerHandler implements Dispatcher.DispatchHandler {
         origin,
         path: target,
         method: method as Dispatcher.HttpMethod,
-        headers: headers.flat(),
+        headers: rawOf(headers),
       });
       await answer.body.dump();
       const object = { status: answer.statusCode, headers: singleHeaders(answer.headers) };

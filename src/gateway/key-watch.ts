@@ -22,15 +22,7 @@ export function watchConfiguredKeys(configuration: Configuration, options: KeyWa
   const { metrics, logger, credentialsOf, onChange } = options;
   const uses = keyUses(configuration);
   for (const { backend, keyId } of uses) metrics.kmsKeyWatched(backend.name, keyId);
-  const sources = new Map<string, CredentialSource>(
-    uses.map(({ backend }) => [backend.name, credentialsOf(backend)]),
-  );
-  const sourceOf = ({ name }: { readonly name: string }) => {
-    const source = sources.get(name);
-    if (!source) throw new Error(`no key of backend ${name} is watched`);
-    return source;
-  };
-  return watchKeys(uses, sourceOf, {
+  return watchKeys(uses, credentialsOf, {
     checked: (backend, keyId, state) => {
       if (state.kind !== 'unknown') metrics.kmsKeyChecked(backend, keyId, state.kind === 'usable');
     },

@@ -40,7 +40,7 @@ const NONE: ReadonlyMap<string, KeyUsage> = new Map();
 /** Begins to watch. */
 export function watchKeys(
   uses: readonly KeyUse[],
-  credentials: (backend: Backend) => CredentialSource,
+  credentials: (backend: KmsBackend) => CredentialSource,
   listener: WatchListener,
 ): KeyWatch {
   const watches = new Map<Backend, BackendWatch>();
