@@ -1,9 +1,11 @@
 // Moves the bytes of one exchange: the proven body to the backend, the judged answer back, both with backpressure.
 import type { Dispatcher } from 'undici';
 import type { ForwardVerdict } from '../core/decide.ts';
+import type { Refusal } from '../core/refusal.ts';
 import { AnswerHandler } from './answer.ts';
-import { type BodyRoom, ProvenBody } from './body.ts';
+import { BodyRefused, type BodyRoom, ProvenBody } from './body.ts';
 import type { Exchange } from './exchange.ts';
+import { MALFORMED } from './malformed.ts';
 import { rawOf } from './raw-headers.ts';
 import type { ReadAhead } from './read-ahead.ts';
 import { closed } from './respond.ts';
@@ -30,6 +32,7 @@ export function relay(
   // The body's own errors reach the handler through undici; here they only must not be unhandled.
   body.on('error', () => {});
   watchIdle(exchange, body, room.waitMs);
+  exchange.request.once(MALFORMED, (refusal: Refusal) => body.destroy(new BodyRefused(refusal)));
   exchange.request.pipe(body);
   return sent;
 }

@@ -4,9 +4,9 @@ import * as https from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { ListenerConfiguration, Timeouts } from '../config/configuration.ts';
 import type { Refusal } from '../core/refusal.ts';
-import * as refusals from '../core/refusal.ts';
 import { NOTHING_KNOWN } from '../observe/observation.ts';
 import type { Observer } from '../observe/observe.ts';
+import { endMalformed, MAX_HEADER_BYTES } from './malformed.ts';
 import { newRequestId } from './receive.ts';
 import { errorDocument, errorHeaders } from './respond.ts';
 
@@ -50,8 +50,6 @@ export interface ListenerEvents {
   connectionRefused(listener: string): void;
 }
 
-/** The parser stops here; the policy's own limit, which S3 answers, lies below. */
-const MAX_HEADER_BYTES = 64 * 1024;
 const KEEP_ALIVE_MS = 65_000;
 /** How often connections are looked through for requests that do not come. */
 const CHECK_MS = 5_000;
@@ -64,8 +62,8 @@ export async function startListener(
 ): Promise<RunningListener> {
   const server = createServer(configuration, bounds);
   const { name, host } = configuration;
-  const kept = serveInTurn(server, events.onRequest, (error, socket) =>
-    answerUnparsed(configuration, error, socket, events.observe),
+  const kept = serveInTurn(server, events.onRequest, (refusal, socket) =>
+    answerUnparsed(configuration, refusal, socket, events.observe),
   );
   boundConnections(server, name, bounds.connections, kept, events);
   await listen(server, configuration);
@@ -92,7 +90,7 @@ export async function startListener(
 function serveInTurn(
   server: http.Server,
   onRequest: RequestListener,
-  onUnparsed: (error: NodeJS.ErrnoException, socket: Socket) => void,
+  onUnparsed: (refusal: Refusal, socket: Socket) => void,
 ): ReadonlySet<Socket> {
   const latest = new WeakMap<Socket, http.ServerResponse>();
   const kept = new Set<Socket>();
@@ -118,17 +116,8 @@ function serveInTurn(
   server.on('request', (request, response) => serve(request, response, false));
   server.on('checkContinue', (request, response) => serve(request, response, true));
   server.on('checkExpectation', (request, response) => serve(request, response, false));
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // A socket with an exchange under way is left to that exchange to end.
-    if (isOfParser(error) && socket.writable && !isBusy(latest.get(socket))) onUnparsed(error, socket);
-    else socket.destroy(error);
-  });
+  endMalformed(server, (socket) => latest.get(socket), onUnparsed);
   return kept;
-}
-
-/** What else there is concerns the connection, such as a handshake that does not end: no answer can be sent through it. */
-function isOfParser({ code = '' }: NodeJS.ErrnoException): boolean {
-  return code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT';
 }
 
 /**
@@ -206,11 +195,10 @@ function close(server: http.Server, graceMs: number): Promise<void> {
 /** What the HTTP parser would not read. */
 function answerUnparsed(
   listener: ListenerConfiguration,
-  error: NodeJS.ErrnoException,
+  refusal: Refusal,
   socket: Socket,
   observe: Observer,
 ): void {
-  const refusal = refusalOf(error);
   const identity = { requestId: newRequestId(), resource: '' };
   const body = errorDocument(refusal, identity);
   const head = Object.entries({ ...errorHeaders(refusal, body, identity), connection: 'close' });
@@ -227,10 +215,4 @@ function answerUnparsed(
     reason: refusal.reason,
     error: { code: refusal.code, message: refusal.message },
   });
-}
-
-function refusalOf(error: NodeJS.ErrnoException): Refusal {
-  if (error.code === 'HPE_HEADER_OVERFLOW') return refusals.headerSectionTooLarge(MAX_HEADER_BYTES);
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return refusals.requestTimeout();
-  return refusals.ambiguous('it is not well-formed HTTP');
 }

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { AwsChunkedPlan, BodyPlan } from '../core/policy/body-plan.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { proofOf } from './body.ts';
+import { MALFORMED } from './malformed.ts';
 
 /** Bodies up to this length are read whole; one read from a socket brings as much. */
 const SMALL = 16 * 1024;
@@ -34,7 +35,7 @@ export function readWhole(
     const idle = setTimeout(() => request.destroy(new Error('the client stopped sending')), idleMs);
     const finish = (result: WholeBody) => {
       clearTimeout(idle);
-      request.off('data', take).off('end', end).off('close', leave);
+      request.off('data', take).off('end', end).off('close', leave).off(MALFORMED, refuse);
       resolve(result);
     };
     const take = (bytes: Buffer) => {
@@ -52,6 +53,7 @@ export function readWhole(
       }, reject);
     };
     const leave = () => finish(undefined);
-    request.on('data', take).once('end', end).once('close', leave);
+    const refuse = (refusal: Refusal) => finish({ refusal });
+    request.on('data', take).once('end', end).once('close', leave).once(MALFORMED, refuse);
   });
 }
