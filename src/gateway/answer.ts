@@ -239,6 +239,11 @@ export class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.failed(error);
+  }
+
+  /** The backend failed, or the body that was meant for it, also before anything was sent. */
+  failed(error: Error): void {
     if (this.#over) return;
     this.#over = true;
     if (error instanceof BodyRefused) this.#exchange.refuse(error.refusal);

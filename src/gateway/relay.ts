@@ -72,11 +72,31 @@ function send(
       resolve();
     });
     const { origin, target, headers, method } = verdict.outgoing;
-    agent.dispatch(
-      { origin, path: target, method: method as Dispatcher.HttpMethod, headers: rawOf(headers), body },
-      handler,
-    );
+    const dispatch = () =>
+      agent.dispatch(
+        { origin, path: target, method: method as Dispatcher.HttpMethod, headers: rawOf(headers), body },
+        handler,
+      );
+    if (body instanceof ProvenBody) afterFirstPiece(body, dispatch, (error) => handler.failed(error));
+    else dispatch();
   });
+}
+
+/**
+ * Undici takes a connection for a request at once and writes its head with the first piece of its body. A connection on
+ * which nothing is written until then would be closed by the backend as unused, and the upload with it.
+ */
+function afterFirstPiece(body: ProvenBody, begin: () => void, fail: (error: Error) => void): void {
+  const settle = () => body.off('readable', first).off('error', broken);
+  const first = () => {
+    settle();
+    begin();
+  };
+  const broken = (error: Error) => {
+    settle();
+    fail(error);
+  };
+  body.once('readable', first).once('error', broken);
 }
 
 function isEmpty(body: ForwardVerdict['body']): boolean {
