@@ -21,6 +21,8 @@ export interface FakeBackend {
   /** As configured for the gateway. */
   readonly backend: Record<string, unknown>;
   readonly received: readonly ReceivedByBackend[];
+  /** Requests that have begun. */
+  readonly asked: number;
   /** Connections that are open now. */
   connections(): Promise<number>;
   /** What the next requests meet. */
@@ -50,7 +52,9 @@ export const confirming: Behaviour = (request, response) => {
 export async function startFakeBackend(): Promise<FakeBackend> {
   let behaviour = confirming;
   const received: ReceivedByBackend[] = [];
+  let asked = 0;
   const server = http.createServer((request, response) => {
+    asked += 1;
     record(request, received);
     behaviour(request, response);
   });
@@ -67,6 +71,9 @@ export async function startFakeBackend(): Promise<FakeBackend> {
       credentials: { provider: 'static', accessKeyId: 'BACKEND', secretAccessKey: 'backend-secret' },
     },
     received,
+    get asked() {
+      return asked;
+    },
     connections: () => new Promise((resolve) => server.getConnections((_error, count) => resolve(count))),
     behave: (next) => {
       behaviour = next;
