@@ -51,6 +51,8 @@ export interface ListenerEvents {
 }
 
 const KEEP_ALIVE_MS = 65_000;
+/** Requests that are parsed ahead on a connection before no more of it is read: a client could send them without end. */
+const MAX_AHEAD = 32;
 /** How often connections are looked through for requests that do not come. */
 const CHECK_MS = 5_000;
 
@@ -62,7 +64,7 @@ export async function startListener(
 ): Promise<RunningListener> {
   const server = createServer(configuration, bounds);
   const { name, host } = configuration;
-  const kept = serveInTurn(server, events.onRequest, (refusal, socket) =>
+  const kept = serveInTurn(server, events.onRequest, bounds.timeouts.bodyIdle, (refusal, socket) =>
     answerUnparsed(configuration, refusal, socket, events.observe),
   );
   boundConnections(server, name, bounds.connections, kept, events);
@@ -90,11 +92,17 @@ export async function startListener(
 function serveInTurn(
   server: http.Server,
   onRequest: RequestListener,
+  idleMs: number,
   onUnparsed: (refusal: Refusal, socket: Socket) => void,
 ): ReadonlySet<Socket> {
   const latest = new WeakMap<Socket, http.ServerResponse>();
+  const ahead = new WeakMap<Socket, number>();
   const kept = new Set<Socket>();
   const forgetClosed = (socket: Socket) => socket.once('close', () => kept.delete(socket));
+  const boundReading = (socket: Socket) => {
+    if ((ahead.get(socket) ?? 0) >= MAX_AHEAD) socket.pause();
+    else socket.resume();
+  };
   const isBusy = (response: http.ServerResponse | undefined) => response !== undefined && !response.closed;
   const serve = (request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean) => {
     const { socket } = request;
@@ -105,7 +113,12 @@ function serveInTurn(
       if (latest.get(socket) === response && !socket.destroyed) kept.add(socket);
     });
     if (before && isBusy(before)) {
+      ahead.set(socket, (ahead.get(socket) ?? 0) + 1);
+      // Not here and now: at the end of this request Node resumes reading for the next.
+      process.nextTick(boundReading, socket);
       before.once('close', () => {
+        ahead.set(socket, (ahead.get(socket) ?? 1) - 1);
+        boundReading(socket);
         // The client has left, or was told that the connection ends: what it sent ahead is not begun.
         if (!socket.destroyed && socket.writable) onRequest(request, response, mayContinue);
       });
@@ -117,7 +130,23 @@ function serveInTurn(
   server.on('checkContinue', (request, response) => serve(request, response, true));
   server.on('checkExpectation', (request, response) => serve(request, response, false));
   endMalformed(server, (socket) => latest.get(socket), onUnparsed);
+  endIdle(server, idleMs, (socket) => latest.get(socket));
   return kept;
+}
+
+/**
+ * Ends connections on which nothing has moved for `idleMs` because the client takes nothing of its answer: it would hold
+ * its place among the requests for ever. Node asks here about those that are kept for later, too. One that waits for its
+ * answer is left alone.
+ */
+function endIdle(
+  server: http.Server,
+  idleMs: number,
+  latest: (socket: Socket) => http.ServerResponse | undefined,
+): void {
+  server.setTimeout(idleMs, (socket) => {
+    if (socket.writableLength > 0 || latest(socket)?.closed) socket.destroy();
+  });
 }
 
 /**
