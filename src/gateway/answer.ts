@@ -20,7 +20,9 @@ import {
   answerNotUnderstood,
   backendFailure,
   describeFailure,
+  isConnectionLost,
   redirectNotFollowed,
+  successTooEarly,
   unconfirmedEncryption,
 } from './failure.ts';
 import { rawHeaders, rawOf, singleHeaders } from './raw-headers.ts';
@@ -33,6 +35,9 @@ const XML = ['content-type', 'application/xml'] as const;
 const MAX_BUCKET_LIST = 8 * 1024 * 1024;
 /** The answer to CompleteMultipartUpload, white space that keeps the connection alive included. In bytes. */
 const MAX_COMPLETION = 64 * 1024;
+
+/** Answers of 1xx to one request; RFC 9110 section 15.2 sets no limit, and a backend could hold a request with them. */
+const MAX_INFORMATIONAL = 16;
 
 /** An answer that is read whole before anything of it is passed on. */
 interface HeldAnswer {
@@ -53,8 +58,12 @@ export class AnswerHandler implements Dispatcher.DispatchHandler {
   /** The client has been sent another body than the backend's. */
   #answered = false;
   #held: HeldAnswer | undefined;
+  #informational = 0;
+  /** Sends the request again, where that can do no harm. */
+  #again: (() => void) | undefined;
 
-  constructor(exchange: Exchange, verdict: ForwardVerdict, agent: Dispatcher) {
+  constructor(exchange: Exchange, verdict: ForwardVerdict, agent: Dispatcher, again?: () => void) {
+    this.#again = again;
     this.#exchange = exchange;
     this.#verdict = verdict;
     this.#agent = agent;
@@ -74,13 +83,24 @@ export class AnswerHandler implements Dispatcher.DispatchHandler {
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
-    // 1xx answers are about the backend's hop; the client has had its own 100-continue.
-    if (this.#over || status < 200) return;
+    if (this.#over) return;
+    if (status < 200) {
+      // 1xx answers are about the backend's hop; the client has had its own 100-continue.
+      this.#informational += 1;
+      if (this.#informational > MAX_INFORMATIONAL) controller.abort(new Error('1xx answers without end'));
+      return;
+    }
     const exchange = this.#exchange;
     exchange.firstByteSeconds = (performance.now() - this.#sentAt) / 1000;
     const head: AnswerHead = { status, headers: rawHeaders(controller) };
     exchange.backendRequestId = head.headers.find(([name]) => name === 'x-amz-request-id')?.[1];
     exchange.stated = statedEncryption(head);
+    if (status < 300 && hasUnreadBody(exchange.request)) {
+      this.#over = true;
+      controller.abort(new Error('the answer was replaced'));
+      exchange.fail(successTooEarly(), 'success before the end of the request');
+      return;
+    }
     const judged = judgeAnswer(head, this.#verdict);
     if (judged.kind === 'relay') this.#startResponse(status, judged);
     else this.#replaceAnswer(controller, judged);
@@ -245,6 +265,12 @@ export class AnswerHandler implements Dispatcher.DispatchHandler {
   /** The backend failed, or the body that was meant for it, also before anything was sent. */
   failed(error: Error): void {
     if (this.#over) return;
+    if (this.#again && this.#exchange.firstByteSeconds === undefined && isConnectionLost(error)) {
+      const again = this.#again;
+      this.#again = undefined;
+      again();
+      return;
+    }
     this.#over = true;
     if (error instanceof BodyRefused) this.#exchange.refuse(error.refusal);
     else this.#exchange.fail(backendFailure(error), describeFailure(error));

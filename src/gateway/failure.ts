@@ -24,6 +24,13 @@ export function redirectNotFollowed(): ErrorAnswer {
   return failure(502, 'BackendRedirect', text);
 }
 
+/** Whoever reports success before it has the whole upload has not stored it. */
+export function successTooEarly(): ErrorAnswer {
+  const text =
+    'The storage behind the gateway reported success before it had received the whole request. Do not rely on the object being stored.';
+  return failure(502, 'BadGateway', text);
+}
+
 /** An answer that must be read before it is passed on, and cannot be. */
 export function answerNotUnderstood(): ErrorAnswer {
   const text = 'The storage behind the gateway sent an answer that the gateway cannot read.';
@@ -58,12 +65,29 @@ export function backendFailure(error: Error): ErrorAnswer {
   );
 }
 
+/** The connection was lost, by a reset or by its end; whether the backend has read the request is not known. */
+export function isConnectionLost(error: Error): boolean {
+  return LOST_CODES.has((error as NodeJS.ErrnoException).code ?? '');
+}
+
+const LOST_CODES = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']);
+
+/** OpenSSL's names for a certificate of an authority that is not trusted. */
+export const UNTRUSTED_CODES: ReadonlySet<string> = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
 const CONNECT_CODES = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']);
 
 function isConnectError(error: Error): boolean {
   const { code } = error as NodeJS.ErrnoException;
   return (
-    code !== undefined && (CONNECT_CODES.has(code) || code.startsWith('CERT_') || code.startsWith('ERR_TLS'))
+    code !== undefined &&
+    (CONNECT_CODES.has(code) || UNTRUSTED_CODES.has(code) || /^(CERT_|ERR_TLS|ERR_SSL_)/.test(code))
   );
 }
 

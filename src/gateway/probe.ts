@@ -8,7 +8,7 @@ import { EMPTY_SHA256 } from '../core/sigv4/digest.ts';
 import { sign } from '../core/sigv4/sign.ts';
 import { SigningKeys } from '../core/sigv4/signing-key.ts';
 import { openAgent } from './backend.ts';
-import { describeFailure } from './failure.ts';
+import { describeFailure, UNTRUSTED_CODES } from './failure.ts';
 
 /** Something wrong with a backend, and under which of its keys in the configuration it is put right. */
 export interface Finding {
@@ -157,13 +157,6 @@ function unclear(status: number, code: string | undefined, message: string | und
   return { severity: 'warning', key: 'endpoint', message: text, remedy: 'Try a request of a client.' };
 }
 
-const UNTRUSTED = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]);
 const SILENT = new Set(['UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH']);
 
 /** What a request that got no answer says of the configuration. */
@@ -181,7 +174,7 @@ function connectionFinding(error: Error, { hostname, port, protocol, ca }: Backe
   if (SILENT.has(code)) {
     return fault('endpoint', `cannot be reached: ${describeFailure(error)}`, 'Let the gateway out to it.');
   }
-  if (UNTRUSTED.has(code)) {
+  if (UNTRUSTED_CODES.has(code)) {
     const remedy = ca === undefined ? 'Name its authorities in caFile.' : 'Put its authorities into caFile.';
     return fault('caFile', 'the certificate of the backend is of an authority that is not trusted', remedy);
   }

@@ -63,7 +63,14 @@ function send(
 ): Promise<void> {
   return new Promise((resolve) => {
     const { response } = exchange;
-    const handler = new AnswerHandler(exchange, verdict, agent);
+    const { origin, target, headers, method } = verdict.outgoing;
+    const dispatch = () =>
+      agent.dispatch(
+        { origin, path: target, method: method as Dispatcher.HttpMethod, headers: rawOf(headers), body },
+        handler,
+      );
+    const again = isRepeatable(method, body) ? dispatch : undefined;
+    const handler = new AnswerHandler(exchange, verdict, agent, again);
     // The one end of an exchange: its response is finished, or the client has left.
     response.once('close', () => {
       if (body instanceof ProvenBody) exchange.bytesReceived = body.received;
@@ -71,15 +78,17 @@ function send(
       if (body instanceof ProvenBody) body.destroy();
       resolve();
     });
-    const { origin, target, headers, method } = verdict.outgoing;
-    const dispatch = () =>
-      agent.dispatch(
-        { origin, path: target, method: method as Dispatcher.HttpMethod, headers: rawOf(headers), body },
-        handler,
-      );
     if (body instanceof ProvenBody) afterFirstPiece(body, dispatch, (error) => handler.failed(error));
     else dispatch();
   });
+}
+
+/**
+ * A backend may close a kept connection in the moment that a request is written on it. What only reads is then sent once
+ * more (RFC 9110 section 9.2.2); DELETE is idempotent too, but in a versioned bucket each leaves a marker.
+ */
+function isRepeatable(method: string, body: ProvenBody | Buffer | null): boolean {
+  return body === null && (method === 'GET' || method === 'HEAD');
 }
 
 /**
