@@ -91,7 +91,10 @@ function record(request: http.IncomingMessage, received: ReceivedByBackend[]): v
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('error', () => {});
   const { method = '', url: target = '', headers, rawHeaders } = request;
-  request.once('close', () => {
+  const { socket } = request;
+  const note = () => {
+    request.off('close', note);
+    socket.off('close', note);
     received.push({
       method,
       target,
@@ -100,5 +103,8 @@ function record(request: http.IncomingMessage, received: ReceivedByBackend[]): v
       body: Buffer.concat(chunks),
       complete: request.complete,
     });
-  });
+  };
+  request.once('close', note);
+  // A request that is answered early does not close with its connection.
+  socket.once('close', note);
 }

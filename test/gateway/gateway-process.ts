@@ -1,7 +1,7 @@
 // A gateway as its users run it: `s3-kms-gateway serve` in a process of its own, which may have workers.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseExposition, type Sample } from '../observe/exposition.ts';
@@ -90,6 +90,19 @@ export async function startGatewayProcess(
 export function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) / 1024;
+}
+
+/** What a process has open, sockets without their numbers. */
+export function openFiles(pid: number): string[] {
+  const folder = `/proc/${pid}/fd`;
+  const targets = readdirSync(folder).flatMap((fd) => {
+    try {
+      return [readlinkSync(`${folder}/${fd}`).replace(/:\[\d+\]$/, '')];
+    } catch {
+      return []; // closed in the meantime
+    }
+  });
+  return targets.sort();
 }
 
 function childrenOf(pid: number): number[] {

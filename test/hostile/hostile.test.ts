@@ -1,14 +1,13 @@
 // Every hostile input over real sockets, in front of a backend that records what it is asked, and of one that stores.
 // After all of them the process is up, holds as many sockets as before, and nothing lies at the backend that was refused.
 import assert from 'node:assert/strict';
-import { readdirSync, readlinkSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { send, sendSigned } from '../gateway/client.ts';
 import { eventually } from '../gateway/eventually.ts';
 import { confirming, type FakeBackend, startFakeBackend } from '../gateway/fake-backend.ts';
 import { startGateway, type TestGateway } from '../gateway/gateway.ts';
-import { type GatewayProcess, startGatewayProcess } from '../gateway/gateway-process.ts';
+import { type GatewayProcess, openFiles, startGatewayProcess } from '../gateway/gateway-process.ts';
 import { DEFAULT_KEY, type StoreBackend, startStoreBackend } from '../gateway/store.ts';
 import { SOURCE } from './encryption.ts';
 import { CONTENT, type HostileInput } from './input.ts';
@@ -161,19 +160,6 @@ describe('hostile inputs over TLS, in front of the embedded store', () => {
 
 function portOf(endpoint: string): number {
   return Number(new URL(endpoint).port);
-}
-
-/** What a process has open, sockets without their numbers. */
-function openFiles(pid: number): string[] {
-  const folder = `/proc/${pid}/fd`;
-  const targets = readdirSync(folder).flatMap((fd) => {
-    try {
-      return [readlinkSync(`${folder}/${fd}`).replace(/:\[\d+\]$/, '')];
-    } catch {
-      return []; // closed in the meantime
-    }
-  });
-  return targets.sort();
 }
 
 async function keysIn({ direct }: StoreBackend, bucket: string): Promise<string[]> {

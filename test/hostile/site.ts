@@ -50,8 +50,10 @@ export function converse(ports: Ports, over: Channel | undefined, bytes: Buffer)
     const finish = (ending: string) => {
       clearTimeout(giveUp);
       socket.destroy();
-      const seen = answersIn(text, toHead).answers.filter(({ body }) => !body.includes(PROBE));
-      resolve([...seen.map(describeAnswer), ending].join(', '));
+      const { answers, rest } = answersIn(text, toHead);
+      const seen = answers.filter(({ body }) => !body.includes(PROBE)).map(describeAnswer);
+      const [, cut] = /^HTTP\/1\.1 (\d{3}) /.exec(rest) ?? [];
+      resolve([...seen, ...(cut === undefined ? [] : [`${cut} cut off`]), ending].join(', '));
     };
     socket.setEncoding('latin1').on('data', (more: string) => {
       text += more;
