@@ -43,6 +43,10 @@ export interface Ceph {
   configuration(bucket: string): Promise<unknown>;
   /** Waits until the S3 server's log holds a match, and gives it. The log lags behind the responses. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Kills the S3 server with what it is doing; what it has stored stays. */
+  killS3Server(): Promise<void>;
+  /** Starts it again, at the same address. */
+  startS3Server(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -128,6 +132,8 @@ export async function startCeph(version: CephVersion, options: CephOptions = {})
     disk: () => disk(cluster),
     configuration: (bucket) => configuration(cluster, bucket),
     logged: (pattern) => logged(cluster, pattern),
+    killS3Server: () => cluster.killS3Server(),
+    startS3Server: () => cluster.startS3Server(),
     stop: async () => {
       s3.destroy();
       await cluster.stop();

@@ -50,10 +50,7 @@ export function converse(ports: Ports, over: Channel | undefined, bytes: Buffer)
     const finish = (ending: string) => {
       clearTimeout(giveUp);
       socket.destroy();
-      const { answers, rest } = answersIn(text, toHead);
-      const seen = answers.filter(({ body }) => !body.includes(PROBE)).map(describeAnswer);
-      const [, cut] = /^HTTP\/1\.1 (\d{3}) /.exec(rest) ?? [];
-      resolve([...seen, ...(cut === undefined ? [] : [`${cut} cut off`]), ending].join(', '));
+      resolve([seenIn(text, toHead), ending].filter(Boolean).join(', '));
     };
     socket.setEncoding('latin1').on('data', (more: string) => {
       text += more;
@@ -74,6 +71,14 @@ export function converse(ports: Ports, over: Channel | undefined, bytes: Buffer)
     socket.on('close', () => finish('closed'));
     socket.write(bytes);
   });
+}
+
+/** The answers in a connection's text as `200, 403 AccessDenied, 200 cut off`. */
+export function seenIn(text: string, toHead: boolean = false): string {
+  const { answers, rest } = answersIn(text, toHead);
+  const seen = answers.filter(({ body }) => !body.includes(PROBE)).map(describeAnswer);
+  const [, cut] = /^HTTP\/1\.1 (\d{3}) /.exec(rest) ?? [];
+  return [...seen, ...(cut === undefined ? [] : [`${cut} cut off`])].join(', ');
 }
 
 interface RawAnswer {

@@ -19,6 +19,9 @@ const execute = promisify(execFile);
 export interface Cluster extends Instance {
   /** Runs one of Ceph's programs against this cluster and gives what it printed. */
   run(program: string, args: readonly string[]): Promise<string>;
+  /** Kills the S3 server with what it is doing; what it has stored stays. */
+  killS3Server(): Promise<void>;
+  startS3Server(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -63,6 +66,7 @@ class StartingCluster implements Cluster {
   readonly #version: CephVersion;
   readonly #environment: Record<string, string>;
   readonly #daemons: ChildProcess[] = [];
+  #s3Server: ChildProcess | undefined;
   // A test process that ends early leaves no directory behind; its daemons die with it anyway.
   readonly #removeDirectory = () => rmSync(this.directory, { recursive: true, force: true });
 
@@ -127,6 +131,7 @@ class StartingCluster implements Cluster {
 
   async startS3Server(): Promise<void> {
     const daemon = this.#startDaemon('radosgw', ['--name', 'client.rgw']);
+    this.#s3Server = daemon;
     const giveUpAt = Date.now() + 60_000;
     while (!(await this.#answers())) {
       if (daemon.exitCode !== null)
@@ -134,6 +139,10 @@ class StartingCluster implements Cluster {
       if (Date.now() > giveUpAt) throw new Error(`radosgw does not answer: ${await this.#output('radosgw')}`);
       await sleep(50);
     }
+  }
+
+  async killS3Server(): Promise<void> {
+    if (this.#s3Server) await kill(this.#s3Server);
   }
 
   async stop(): Promise<void> {
