@@ -8,6 +8,8 @@ import { configurationJsonSchema } from '../src/config/json-schema.ts';
 import { parseConfiguration } from '../src/config/load.ts';
 import { createAuthority } from '../src/demo/authority.ts';
 import { createMetrics } from '../src/observe/metrics.ts';
+import { KILLS } from './faults/kills.ts';
+import { robustnessTables, tablesOf } from './hostile/page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
@@ -87,6 +89,13 @@ describe('what the documents say is so', () => {
     }
     const tested = new Set([...titles.values()].flat().map((title) => title.split(':')[0]));
     assert.equal(tested.size, wanted.length, 'a test is numbered for no row');
+  });
+
+  test('robustness.md has a row for each hostile input and each fault that is tested', () => {
+    const told = tablesOf(read('docs/robustness.md'));
+    assert.equal(told, robustnessTables(), 'run node test/hostile/page.ts');
+    const killed = read('test/faults/killed.test.ts');
+    for (const kill of Object.keys(KILLS)) assert.ok(killed.includes(`test(named(KILLS.${kill})`), kill);
   });
 
   test('configuration.md and the example name every key', () => {
