@@ -11,6 +11,7 @@ export interface Configuration {
   /** The backends of the policy, in the same order, with what it takes to reach them. */
   readonly backends: readonly BackendConfiguration[];
   readonly timeouts: Timeouts;
+  readonly drain: Drain;
   readonly limits: ProcessLimits;
   /** `auto`: one for each core. */
   readonly workers: number | 'auto';
@@ -102,6 +103,14 @@ export interface Timeouts {
   readonly backendConnect: number;
   readonly backendFirstByte: number;
   readonly backendIdle: number;
+}
+
+/** How the gateway ends, in milliseconds. */
+export interface Drain {
+  /** From SIGTERM until no more connections are taken. */
+  readonly delay: number;
+  /** After that, for what is in flight to end. */
+  readonly deadline: number;
 }
 
 /** Bounds on what one process holds at a time. */

@@ -6,7 +6,7 @@ import type { Access, Egress, EncryptionRule, Limits } from '../core/policy/poli
 import { MAX_SIGNED_CHUNK } from '../core/s3/aws-chunked.ts';
 import { HOST_FORMS } from '../core/s3/aws-host.ts';
 import { OPERATIONS } from '../core/s3/operation-table.ts';
-import type { Address, LogLevel, ProcessLimits, Timeouts } from './configuration.ts';
+import type { Address, Drain, LogLevel, ProcessLimits, Timeouts } from './configuration.ts';
 import { problem } from './issue.ts';
 
 /** The file as written, defaults filled in. */
@@ -21,6 +21,7 @@ export interface FileSection {
   readonly signatureV2: 'refuse-kms' | 'refuse';
   readonly limits: LimitsSection;
   readonly timeouts: Timeouts;
+  readonly drain: Drain;
   readonly workers: number | 'auto';
   readonly log: { readonly level: LogLevel };
 }
@@ -198,15 +199,17 @@ const egress: z.ZodType<EgressSection> = z
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const DAY = 86_400_000;
 
-const duration = (preset: string, description: string): z.ZodType<number, string | undefined> =>
+/** `least`: in milliseconds. */
+const duration = (preset: string, description: string, least = 1): z.ZodType<number, string | undefined> =>
   z
     .string()
     .describe(`${description}; a number with ms, s, m or h`)
     .transform((text, context) => {
       const [, digits, unit = ''] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? [];
       const milliseconds = Number(digits) * (UNITS[unit] ?? Number.NaN);
-      if (!(milliseconds > 0 && milliseconds <= DAY)) {
-        const remedy = 'Write a number with ms, s, m or h, like 500ms or 30s: more than nothing, up to 24h.';
+      if (!(milliseconds >= least && milliseconds <= DAY)) {
+        const range = least > 0 ? 'more than nothing, up to 24h' : 'up to 24h';
+        const remedy = `Write a number with ms, s, m or h, like 500ms or 30s: ${range}.`;
         context.addIssue({ code: 'custom', message: problem('is not a duration', remedy) });
         return z.NEVER;
       }
@@ -558,6 +561,13 @@ const timeouts: z.ZodType<Timeouts> = z
   })
   .describe('Bounds on waiting');
 
+const drain: z.ZodType<Drain> = z
+  .strictObject({
+    delay: duration('5s', 'From SIGTERM until no more connections are taken; 0s for none', 0),
+    deadline: duration('20s', 'After that, for what is in flight to end; what is left is cut'),
+  })
+  .describe('How the gateway ends');
+
 const workers: z.ZodType<number | 'auto'> = z
   .union([z.int().min(1).max(256), z.literal('auto')])
   .describe('Number of processes that serve clients, or auto for one for each core');
@@ -604,6 +614,7 @@ export const fileSchema: z.ZodType<FileSection> = z.strictObject({
     .default('refuse-kms'),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
+  drain: drain.prefault({}),
   workers: workers.default(1),
   log: log.prefault({}),
 });

@@ -1,7 +1,8 @@
-// One listener: sockets, TLS, limits of the HTTP parser, and what cannot become a request. Knows Node's servers, no S3.
+// The HTTP server of one listener under one configuration: TLS, limits of the parser, what cannot become a request, and the
+// end of its connections. Is handed its connections. Knows Node's servers, no S3.
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { ListenerConfiguration, Timeouts } from '../config/configuration.ts';
 import type { Refusal } from '../core/refusal.ts';
 import * as refusals from '../core/refusal.ts';
@@ -16,22 +17,6 @@ export type RequestListener = (
   mayContinue: boolean,
 ) => void;
 
-/** Where a listener is bound; with port 0 the system has chosen one. */
-export interface BoundListener {
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-}
-
-/** A listener that is bound. */
-export interface RunningListener extends BoundListener {
-  readonly listening: boolean;
-  /** Takes new keys for the session tickets of TLS; older tickets then no longer resume a session. */
-  setTicketKeys(keys: Buffer): void;
-  /** Takes no more connections, lets what is in flight end, then breaks what is left after `graceMs`. */
-  close(graceMs: number): Promise<void>;
-}
-
 /** What a listener is bounded by. */
 export interface ListenerBounds {
   readonly timeouts: Timeouts;
@@ -45,9 +30,20 @@ export interface ListenerBounds {
 export interface ListenerEvents {
   readonly onRequest: RequestListener;
   readonly observe: Observer;
-  connectionOpened(listener: string): void;
-  connectionClosed(listener: string): void;
-  connectionRefused(listener: string): void;
+}
+
+/** The server of one listener under one configuration. */
+export interface ListenerServer {
+  take(socket: Socket): void;
+  setTicketKeys(keys: Buffer): void;
+  /** Is given no more connections; those that it has go on. */
+  retire(): void;
+  /** From now on each connection ends with its next answer. */
+  lastAnswers(): void;
+  /** Ends every connection: at once, or with the answer under way. `withRequests`: what still comes before is served. */
+  end(withRequests: boolean): void;
+  /** Done when it is given no more connections and has none. */
+  readonly over: Promise<void>;
 }
 
 /** The parser stops here; the policy's own limit, which S3 answers, lies below. */
@@ -56,102 +52,163 @@ const KEEP_ALIVE_MS = 65_000;
 /** How often connections are looked through for requests that do not come. */
 const CHECK_MS = 5_000;
 
-/** Binds a listener; rejects, naming the address, when it cannot. */
-export async function startListener(
+/** Makes ready for connections; throws where TLS cannot be as configured. `kept` takes those that are kept for later. */
+export function openServer(
   configuration: ListenerConfiguration,
   bounds: ListenerBounds,
-  events: ListenerEvents,
-): Promise<RunningListener> {
+  { onRequest, observe }: ListenerEvents,
+  kept: Set<Socket>,
+): ListenerServer {
   const server = createServer(configuration, bounds);
-  const { name, host } = configuration;
-  const kept = serveInTurn(server, events.onRequest, (error, socket) =>
-    answerUnparsed(configuration, error, socket, events.observe),
-  );
-  boundConnections(server, name, bounds.connections, kept, events);
-  await listen(server, configuration);
-  const { port } = server.address() as AddressInfo;
+  const { promise: over, resolve: isOver } = Promise.withResolvers<void>();
+  const turns = new Turns(onRequest, kept);
+  let connections = 0;
+  let retired = false;
+  const closeWhenOver = () => {
+    if (!retired || connections > 0) return;
+    server.close();
+    isOver();
+  };
+  const retire = () => {
+    retired = true;
+    closeWhenOver();
+  };
+  serveInTurn(server, turns, (error, socket) => answerUnparsed(configuration, error, socket, observe));
+  // Node looks for requests that do not come once a server listens; the address of this one is its listener's.
+  server.emit('listening');
   return {
-    name,
-    host,
-    port,
-    get listening() {
-      return server.listening;
+    over,
+    retire,
+    take: (socket) => {
+      connections += 1;
+      socket.once('close', () => {
+        connections -= 1;
+        closeWhenOver();
+      });
+      // To TLS the end of what a client sends is the end of the connection.
+      if (configuration.tls) socket.allowHalfOpen = false;
+      server.emit('connection', socket);
     },
     setTicketKeys: (keys) => {
       if (server instanceof https.Server) server.setTicketKeys(keys);
     },
-    close: (graceMs) => close(server, graceMs),
+    lastAnswers: () => turns.end('with the next answer'),
+    end: (withRequests) => {
+      turns.end(withRequests ? 'now' : 'now, unserved');
+      retire();
+    },
   };
 }
+
+/** How the connections of a server end, each more strictly than those before it. */
+const ENDINGS = ['not yet', 'with the next answer', 'now', 'now, unserved'] as const;
+type Ending = (typeof ENDINGS)[number];
 
 /**
  * Hands requests on, of each connection one at a time. Node parses ahead what a client sends without waiting for answers;
  * handled at once, all of that would be under way on behalf of one connection, and writes could overtake each other.
- * Gives the connections that have been answered and are kept for later, those that have waited longest first.
  */
-function serveInTurn(
-  server: http.Server,
-  onRequest: RequestListener,
-  onUnparsed: (error: NodeJS.ErrnoException, socket: Socket) => void,
-): ReadonlySet<Socket> {
-  const latest = new WeakMap<Socket, http.ServerResponse>();
-  const kept = new Set<Socket>();
-  const forgetClosed = (socket: Socket) => socket.once('close', () => kept.delete(socket));
-  const isBusy = (response: http.ServerResponse | undefined) => response !== undefined && !response.closed;
-  const serve = (request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean) => {
-    const { socket } = request;
-    const before = latest.get(socket);
-    latest.set(socket, response);
-    kept.delete(socket);
-    response.once('close', () => {
-      if (latest.get(socket) === response && !socket.destroyed) kept.add(socket);
+class Turns {
+  readonly #onRequest: RequestListener;
+  /** Connections that have been answered and are kept for later, those that have waited longest first. */
+  readonly #kept: Set<Socket>;
+  readonly #latest = new WeakMap<Socket, http.ServerResponse>();
+  readonly #underWay = new Set<http.ServerResponse>();
+  /** Connections without a request, those included that have never had one. */
+  readonly #idle = new Set<Socket>();
+  #ending: Ending = 'not yet';
+
+  constructor(onRequest: RequestListener, kept: Set<Socket>) {
+    this.#onRequest = onRequest;
+    this.#kept = kept;
+  }
+
+  opened(socket: Socket): void {
+    this.#idle.add(socket);
+    socket.once('close', () => {
+      this.#kept.delete(socket);
+      this.#idle.delete(socket);
     });
-    if (before && isBusy(before)) {
+  }
+
+  isBusy(socket: Socket): boolean {
+    return isOpen(this.#latest.get(socket));
+  }
+
+  serve(request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean): void {
+    const { socket } = request;
+    const before = this.#latest.get(socket);
+    this.#latest.set(socket, response);
+    this.#kept.delete(socket);
+    this.#idle.delete(socket);
+    response.once('close', () => this.#answered(socket, response));
+    if (isOpen(before)) {
       before.once('close', () => {
         // The client has left, or was told that the connection ends: what it sent ahead is not begun.
-        if (!socket.destroyed && socket.writable) onRequest(request, response, mayContinue);
+        if (!socket.destroyed && socket.writable) this.#begin(request, response, mayContinue);
       });
-    } else onRequest(request, response, mayContinue);
-  };
-  if (server instanceof https.Server) server.on('secureConnection', forgetClosed);
-  else server.on('connection', forgetClosed);
-  server.on('request', (request, response) => serve(request, response, false));
-  server.on('checkContinue', (request, response) => serve(request, response, true));
-  server.on('checkExpectation', (request, response) => serve(request, response, false));
+    } else this.#begin(request, response, mayContinue);
+  }
+
+  #begin(request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean): void {
+    if (this.#ending === 'now, unserved') {
+      request.socket.destroySoon();
+      return;
+    }
+    this.#underWay.add(response);
+    if (this.#ending !== 'not yet') response.shouldKeepAlive = false;
+    this.#onRequest(request, response, mayContinue);
+  }
+
+  #answered(socket: Socket, response: http.ServerResponse): void {
+    this.#underWay.delete(response);
+    if (this.#latest.get(socket) !== response || socket.destroyed) return;
+    if (this.#endsNow) {
+      socket.destroySoon();
+      return;
+    }
+    this.#idle.add(socket);
+    this.#kept.add(socket);
+  }
+
+  get #endsNow(): boolean {
+    return this.#ending === 'now' || this.#ending === 'now, unserved';
+  }
+
+  end(ending: Ending): void {
+    if (ENDINGS.indexOf(ending) <= ENDINGS.indexOf(this.#ending)) return;
+    this.#ending = ending;
+    for (const response of this.#underWay) if (!response.headersSent) response.shouldKeepAlive = false;
+    // Node's closeIdleConnections would also break an answer whose last bytes wait for a slow client.
+    if (this.#endsNow) for (const socket of this.#idle) socket.destroySoon();
+  }
+}
+
+function isOpen(response: http.ServerResponse | undefined): response is http.ServerResponse {
+  return response !== undefined && !response.closed;
+}
+
+function serveInTurn(
+  server: http.Server | https.Server,
+  turns: Turns,
+  onUnparsed: (error: NodeJS.ErrnoException, socket: Socket) => void,
+): void {
+  server.on(server instanceof https.Server ? 'secureConnection' : 'connection', (socket: Socket) =>
+    turns.opened(socket),
+  );
+  server.on('request', (request, response) => turns.serve(request, response, false));
+  server.on('checkContinue', (request, response) => turns.serve(request, response, true));
+  server.on('checkExpectation', (request, response) => turns.serve(request, response, false));
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // A socket with an exchange under way is left to that exchange to end.
-    if (isOfParser(error) && socket.writable && !isBusy(latest.get(socket))) onUnparsed(error, socket);
+    if (isOfParser(error) && socket.writable && !turns.isBusy(socket)) onUnparsed(error, socket);
     else socket.destroy(error);
   });
-  return kept;
 }
 
 /** What else there is concerns the connection, such as a handshake that does not end: no answer can be sent through it. */
 function isOfParser({ code = '' }: NodeJS.ErrnoException): boolean {
   return code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT';
-}
-
-/**
- * Over the limit a connection is closed as it comes: an answer would take a TLS handshake, the dearest thing that a client
- * can ask for. One that is only kept for later makes room for the next.
- */
-function boundConnections(
-  server: http.Server,
-  name: string,
-  limit: number,
-  kept: ReadonlySet<Socket>,
-  events: ListenerEvents,
-): void {
-  server.maxConnections = limit;
-  server.on('connection', (socket: Socket) => {
-    events.connectionOpened(name);
-    socket.once('close', () => events.connectionClosed(name));
-  });
-  server.on('drop', () => {
-    events.connectionRefused(name);
-    const [idlest] = kept;
-    idlest?.destroy();
-  });
 }
 
 function createServer(
@@ -180,26 +237,6 @@ function createServer(
     ALPNProtocols: ['http/1.1'],
     ...(ticketKeys === undefined ? {} : { ticketKeys }),
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
-  });
-}
-
-function listen(server: http.Server, { host, port }: ListenerConfiguration): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
-    });
-    server.listen({ host, port }, resolve);
-  });
-}
-
-function close(server: http.Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
   });
 }
 

@@ -53,6 +53,7 @@ export function configurationOf(policy: Policy, listeners: readonly ListenerConf
       backendFirstByte: 1,
       backendIdle: 1,
     },
+    drain: { delay: 0, deadline: 1 },
     workers: 1,
     log: { level: 'info' },
     file: 'gateway.yaml',

@@ -71,6 +71,7 @@ export function writeSetup(setup: GatewaySetup): WrittenSetup {
     ],
     domains: ['localhost'],
     admin: { address: '127.0.0.1:0' },
+    drain: { delay: '0s', deadline: '10s' },
     clients: [testClient],
     ...sections,
   });
