@@ -5,6 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { ABSENT, digestOf, type FilesRead } from './files.ts';
 
 const POLL_MS = 1_000;
+/** Until the second look at what has changed. */
+const SETTLE_MS = 250;
 
 /** A watch over files. */
 export interface FileWatch {
@@ -25,8 +27,9 @@ export function watchFiles(read: () => FilesRead, onChange: () => Promise<void>)
     if (closed) return;
     const settled = found === before;
     before = found;
-    if (settled && found !== [...known.values()].join()) await onChange();
-    if (!closed) timer = setTimeout(look, POLL_MS).unref();
+    const changed = found !== [...known.values()].join();
+    if (changed && settled) await onChange();
+    if (!closed) timer = setTimeout(look, changed && !settled ? SETTLE_MS : POLL_MS).unref();
   };
   timer = setTimeout(look, POLL_MS).unref();
   return {

@@ -149,17 +149,16 @@ class Listener implements RunningListener {
     for (const server of [this.#server, ...this.#former]) server.lastAnswers();
   }
 
-  close(graceMs: number, withRequests: boolean): Promise<void> {
-    return new Promise((resolve) => {
-      const cut = setTimeout(() => {
-        for (const socket of this.#sockets) socket.destroy();
-      }, graceMs);
-      this.#acceptor.close(() => {
-        clearTimeout(cut);
-        resolve();
-      });
-      for (const server of [this.#server, ...this.#former]) server.end(withRequests);
-    });
+  async close(graceMs: number, withRequests: boolean): Promise<void> {
+    const cut = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, graceMs);
+    const closed = new Promise((resolve) => this.#acceptor.close(resolve));
+    for (const server of [this.#server, ...this.#former]) server.end(withRequests);
+    await closed;
+    clearTimeout(cut);
+    // The acceptor counts a connection as closed before whoever waits for that is told.
+    for (const socket of this.#sockets) await new Promise((resolve) => socket.once('close', resolve));
   }
 }
 

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseExposition, type Sample } from '../observe/exposition.ts';
-import { type GatewaySetup, writeSetup } from './setup.ts';
+import { type GatewaySetup, type WrittenSetup, writeSetup } from './setup.ts';
 
 /** A running `serve`. */
 export interface GatewayProcess {
@@ -14,6 +14,8 @@ export interface GatewayProcess {
   readonly plaintextEndpoint: string;
   /** `http://HOST:PORT` of the admin listener. */
   readonly admin: string;
+  /** Where its configuration lies, to be written anew. */
+  readonly written: WrittenSetup;
   readonly caFile: string;
   readonly ca: string;
   readonly pid: number;
@@ -61,6 +63,7 @@ export async function startGatewayProcess(
     endpoint: `https://localhost:${tls}`,
     plaintextEndpoint: `http://localhost:${plaintext}`,
     admin,
+    written,
     caFile: written.caFile,
     ca: written.ca,
     pid,
