@@ -65,6 +65,8 @@ interface Place {
   servingSince: number | undefined;
   /** The configuration it serves by. */
   generation: number | undefined;
+  /** The one that it was last told to make ready for. */
+  toldOf: number | undefined;
   /** What the worker says is wrong. */
   problem: string | undefined;
   snapshot: Snapshot | undefined;
@@ -151,6 +153,7 @@ function newPlace(): Place {
     worker: undefined,
     servingSince: undefined,
     generation: undefined,
+    toldOf: undefined,
     problem: undefined,
     snapshot: undefined,
     unanswered: 0,
@@ -237,6 +240,7 @@ function workerGone(state: State, place: Place, worker: Worker): void {
     worker: undefined,
     servingSince: undefined,
     generation: undefined,
+    toldOf: undefined,
     snapshot: undefined,
   });
   for (const callback of place.onReport.splice(0)) callback();
@@ -304,8 +308,8 @@ async function commit(state: State, place: Place, generation: number): Promise<v
 async function catchUp(state: State, place: Place): Promise<void> {
   const { newest } = state;
   const { worker } = place;
-  if (!worker || place.generation === newest.generation) return;
   const { generation } = newest;
+  if (!worker || place.generation === generation || place.toldOf === generation) return;
   const answer = await ask(place, { kind: 'prepare', ...given(newest) });
   if (place.worker !== worker || state.newest !== newest) return;
   if (answer?.problem === undefined) await commit(state, place, generation);
@@ -330,6 +334,7 @@ function ask(
     const problem = `worker ${place.worker?.process.pid} did not answer within ${CHANGE_MS / 1000} s`;
     const late = setTimeout(done, CHANGE_MS, { kind: 'changed', step: kind, generation, problem });
     place.onChanged.push(take);
+    place.toldOf = generation;
     tellPlace(place, message);
   });
 }

@@ -56,7 +56,8 @@ async function begin(setup: Partial<GatewaySetup> = {}): Promise<Scene> {
 }
 
 async function startBackend(): Promise<FakeBackend> {
-  const backend = await startFakeBackend();
+  // Nothing but the gateway closes its connections.
+  const backend = await startFakeBackend(600_000);
   started.push(backend.close);
   return backend;
 }
@@ -244,6 +245,7 @@ describe('what is in flight when a configuration changes', () => {
   test('ends as it began, rule, client and backend; the connections of that backend are closed then', async () => {
     const { backend, gateway, to, change } = await begin({
       encryption: [{ name: 'first', mode: 'inject', keyId: 'first-key' }],
+      timeouts: { backendIdle: '10m' },
     });
     const other = await startBackend();
     const headers = await signedHeaders(to, {
@@ -375,7 +377,6 @@ describe('listeners', () => {
     assert.equal(await over(agent, to), 200);
     const [[idle] = []] = Object.values(agent.freeSockets);
     assert.ok(idle);
-    const closed = once(idle, 'close');
     const trust = ({ certificate }: { certificate: string }) =>
       writeFileSync(join(gateway.written.folder, 'clients.crt'), certificate);
     const own = makeCertificate('2026-01-01', '2036-01-01');
@@ -383,7 +384,7 @@ describe('listeners', () => {
     await change((configuration) => {
       configuration.listeners[0].tls.clientCaFile = 'clients.crt';
     });
-    await closed;
+    await eventually(() => idle.destroyed, 'the connection from before is closed');
     assert.notEqual(await over(agent, to), 200);
     const known = new https.Agent({
       ca: gateway.ca,
@@ -411,7 +412,7 @@ describe('listeners', () => {
       configuration.listeners[0].tls = { certificateFile: 'gateway.crt', keyFile: 'gateway.key' };
     });
     socket.on('error', () => {});
-    if (!socket.closed) await once(socket, 'close');
+    await eventually(() => socket.destroyed, 'the connection from before is closed');
     assert.equal(
       (await sendSigned({ endpoint: `https://localhost:${gateway.port}`, ca: gateway.ca }, GET)).status,
       200,
