@@ -63,6 +63,7 @@ export function openServer(
   const { promise: over, resolve: isOver } = Promise.withResolvers<void>();
   const turns = new Turns(onRequest, kept);
   let connections = 0;
+  let begun = false;
   let retired = false;
   const closeWhenOver = () => {
     if (!retired || connections > 0) return;
@@ -74,12 +75,13 @@ export function openServer(
     closeWhenOver();
   };
   serveInTurn(server, turns, (error, socket) => answerUnparsed(configuration, error, socket, observe));
-  // Node looks for requests that do not come once a server listens; the address of this one is its listener's.
-  server.emit('listening');
   return {
     over,
     retire,
     take: (socket) => {
+      // Node looks for requests that do not come once a server listens; the address of this one is its listener's.
+      if (!begun) server.emit('listening');
+      begun = true;
       connections += 1;
       socket.once('close', () => {
         connections -= 1;

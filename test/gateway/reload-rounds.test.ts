@@ -2,7 +2,9 @@
 // RELOAD_ROUNDS=10000 for the long run, which looks at the resident set as well: too few rounds do not settle it.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import * as https from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
@@ -10,7 +12,6 @@ import { runInNewContext } from 'node:vm';
 import { parse, stringify } from 'yaml';
 import { type Endpoint, send, signedHeaders } from './client.ts';
 import { eventually } from './eventually.ts';
-import { startFakeBackend } from './fake-backend.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 
 const ROUNDS = Number(process.env['RELOAD_ROUNDS'] ?? 500);
@@ -28,14 +29,14 @@ interface Held {
 }
 
 test(`${ROUNDS} rounds of reload and request leave nothing open and nothing held`, async (t) => {
-  const backends = [await startFakeBackend(), await startFakeBackend()] as const;
+  const backends = [await startBackend('one'), await startBackend('two')] as const;
   const gateway = await startGateway({
     backends: [backends[0].backend],
     encryption: [{ name: 'off', mode: 'off' }],
   });
   t.after(async () => {
     await gateway.close();
-    for (const backend of backends) await backend.close();
+    for (const backend of backends) backend.stop();
   });
   const agent = new https.Agent({ keepAlive: true, maxSockets: 1, ca: gateway.ca });
   t.after(() => agent.destroy());
@@ -56,6 +57,19 @@ test(`${ROUNDS} rounds of reload and request leave nothing open and nothing held
   const taken = await gateway.metric('s3_kms_gateway_config_reloads_total{result="success"}');
   assert.equal(taken, WARM_UP + ROUNDS);
 });
+
+/** In this process too, so it remembers nothing of what it is sent. */
+async function startBackend(name: string): Promise<{ backend: Record<string, unknown>; stop(): void }> {
+  const server = createServer((request, response) => request.resume() && response.end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const credentials = { provider: 'static', accessKeyId: 'BACKEND', secretAccessKey: 'backend-secret' };
+  const stop = () => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { backend: { name, endpoint, region: 'us-east-1', credentials }, stop };
+}
 
 /** Another backend, certificate and rule in each round, a listener more in every other; then a request on each connection. */
 function roundOf(
