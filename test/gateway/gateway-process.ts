@@ -42,13 +42,20 @@ function imageEnvironment(): Record<string, string> {
   return Object.fromEntries(settings.map(([, name, value]) => [name, value]));
 }
 
+/** The words before `serve`, for a gateway whose configuration is in this folder. */
+export type GatewayCommand = (folder: string) => readonly [string, ...string[]];
+
+const fromSources: GatewayCommand = () => [process.execPath, program];
+
 /** Starts `serve` and waits until it says that its listeners listen, the admin listener last. */
 export async function startGatewayProcess(
   setup: GatewaySetup,
   environment: Readonly<Record<string, string>> = {},
+  command: GatewayCommand = fromSources,
 ): Promise<GatewayProcess> {
   const written = writeSetup(setup);
-  const child = spawn(process.execPath, [program, 'serve', '--config', written.file], {
+  const [executable, ...args] = command(written.folder);
+  const child = spawn(executable, [...args, 'serve', '--config', written.file], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...imageEnvironment(), ...environment },
   });
