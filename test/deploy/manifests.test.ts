@@ -1,7 +1,7 @@
 // The chart and the kustomizations of deploy/, rendered: every object is one that Kubernetes takes, what refers to something
 // finds it, and the configuration in it is one that the gateway starts on.
 import assert from 'node:assert/strict';
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
@@ -32,7 +32,7 @@ const withConfig = (name: string): string[] => [
 ];
 const inNamespace = (namespace: string): string[] => ['--namespace', namespace];
 
-/** Everything that there is to render; the first line of each file with a command has that command. */
+/** Everything that there is to render. */
 const RENDERED: Readonly<Record<string, () => readonly Manifest[]>> = {
   'kustomize egress': () => kustomize('deploy/egress'),
   'kustomize enforcement': () => kustomize('deploy/enforcement'),
@@ -186,7 +186,7 @@ describe('what is rendered', { skip: skipWithout(HELM, KUBECTL) }, () => {
   });
 });
 
-describe('the chart', { skip: skipWithout(HELM) }, () => {
+describe('the chart', { skip: skipWithout(HELM, KUBECTL) }, () => {
   test('is sound to helm, and has the version of the package', () => {
     for (const name of ['egress', 'enforcement', 'sidecar'])
       assert.match(
@@ -215,6 +215,22 @@ describe('the chart', { skip: skipWithout(HELM) }, () => {
     assert.match(text, /"uid": "s3-kms-gateway"/);
   });
 
+  test('renders by every command of deployment.md, the README and its own files', () => {
+    const texts = ['docs/deployment.md', 'README.md', ...globSync('deploy/*/*.yaml', { cwd: ROOT })].map(
+      read,
+    );
+    const joined = texts.join('\n').replace(/\\\n[# ]*/g, '');
+    const installs = [...joined.matchAll(/helm install (.+)/g)].map(([, options = '']) =>
+      options.split(/\s+/),
+    );
+    const applies = [...joined.matchAll(/kubectl apply --kustomize (\S+)/g)].map(
+      ([, directory = '']) => directory,
+    );
+    assert.ok(installs.length > 6 && applies.length > 6);
+    for (const options of installs) assert.match(run(HELM, 'template', ...options), /kind: Deployment/);
+    for (const directory of new Set(applies)) assert.ok(kustomize(directory).length > 0, directory);
+  });
+
   const config = '--set-file=config=deploy/enforcement/gateway.yaml';
   for (const [what, options, complaint] of [
     ['no configuration', [], /config.*minLength|minLength.*|config/],
@@ -237,6 +253,66 @@ describe('the chart', { skip: skipWithout(HELM) }, () => {
     test(`refuses ${what}`, () => {
       assert.throws(() => run(HELM, 'template', 'x', 'deploy/chart', ...options), complaint);
     });
+});
+
+describe('the policies for AWS', () => {
+  interface Statement {
+    readonly Sid: string;
+    readonly Effect: string;
+    readonly Principal?: string | Readonly<Record<string, string>>;
+    readonly Action: string | readonly string[];
+    readonly Resource?: string | readonly string[];
+    readonly Condition?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  }
+  const policies = globSync('deploy/aws/*.json', { cwd: ROOT });
+  const statements = (file: string) => (JSON.parse(read(file)) as { Statement: Statement[] }).Statement;
+  const [account, role] = ['111122223333', 'arn:aws:iam::111122223333:role/s3-kms-gateway'];
+  const { encryption } = parse(read('deploy/enforcement/gateway.yaml')) as {
+    encryption: { keyId: string }[];
+  };
+  const key = encryption[0]?.keyId ?? '';
+
+  test('name the role, the key and the account of the manifests and no other', () => {
+    assert.equal(policies.length, 5);
+    for (const file of policies) {
+      const arns = new Set(read(file).match(/arn:aws:(?:iam|kms):[^"]+/g));
+      for (const arn of arns)
+        assert.ok([role, key].includes(arn) || arn.startsWith(`arn:aws:iam::${account}:`), `${file}: ${arn}`);
+    }
+    assert.match(read('deploy/base/serviceaccount.yaml'), new RegExp(role));
+    assert.match(read('deploy/egress/values.yaml'), new RegExp(role));
+  });
+
+  test('leave the use of the key to the gateway, through S3 alone', () => {
+    const using = [
+      'kms:GenerateDataKey',
+      'kms:Decrypt',
+      'kms:Encrypt',
+      'kms:ReEncrypt*',
+      'kms:CreateGrant',
+      'kms:*',
+    ];
+    const users = statements('deploy/aws/key-policy.json').filter(({ Action }) =>
+      [Action].flat().some((action) => using.includes(action)),
+    );
+    assert.deepEqual(
+      users.map(({ Principal }) => Principal),
+      [{ AWS: role }],
+    );
+    assert.equal(users[0]?.Condition?.['StringEquals']?.['kms:ViaService'], 's3.eu-central-1.amazonaws.com');
+  });
+
+  test('let the ServiceAccount of the manifests take the role', () => {
+    const { metadata } = only([parse(read('deploy/base/serviceaccount.yaml'))], 'ServiceAccount');
+    const { namespace } = parse(read('deploy/enforcement/kustomization.yaml')) as { namespace: string };
+    const trusted = Object.entries(
+      statements('deploy/aws/trust-irsa.json')[0]?.Condition?.['StringEquals'] ?? {},
+    );
+    const subject = trusted.find(([name]) => name.endsWith(':sub'))?.[1];
+    assert.equal(subject, `system:serviceaccount:${namespace}:${metadata.name}`);
+    const tags = statements('deploy/aws/trust-pod-identity.json')[0]?.Condition?.['StringEquals'];
+    assert.deepEqual(Object.values(tags ?? {}), [namespace, metadata.name]);
+  });
 });
 
 describe('the checks themselves', { skip: skipWithout(HELM, KUBECTL) }, () => {

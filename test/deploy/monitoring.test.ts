@@ -19,10 +19,13 @@ const ALERTS = 'deploy/prometheus/alerts.yaml';
 const ALERT_TESTS = 'test/deploy/alerts.test.yaml';
 const DASHBOARD = 'deploy/grafana/dashboard.json';
 
+interface Rule {
+  readonly alert: string;
+  readonly expr: string;
+  readonly labels: { readonly severity: string };
+}
 interface Rules {
-  readonly groups: readonly {
-    readonly rules: readonly { readonly alert: string; readonly expr: string }[];
-  }[];
+  readonly groups: readonly { readonly rules: readonly Rule[] }[];
 }
 const rules = (parse(read(ALERTS)) as Rules).groups.flatMap((group) => group.rules);
 
@@ -43,6 +46,14 @@ test('alerts and dashboard ask for metrics that there are', async () => {
     .matchAll(/\b(?:s3_kms_gateway|process|nodejs)_\w+/g);
   const unknown = [...asked].map(([name]) => name.replace(/_bucket$/, '')).filter((name) => !names.has(name));
   assert.deepEqual(unknown, []);
+});
+
+test('observability.md has a row for each alert, with its severity', () => {
+  const rows = [...read('docs/observability.md').matchAll(/^\| `(S3\w+)` \| (\w+) \|/gm)];
+  assert.deepEqual(
+    rows.map(([, alert, severity]) => [alert, severity]).sort(),
+    rules.map(({ alert, labels }) => [alert, labels.severity]).sort(),
+  );
 });
 
 describe('alerts', () => {

@@ -15,7 +15,7 @@ import { DEFAULT_KEY, startStoreBackend } from '../gateway/store.ts';
 
 const IMAGE = 'localhost/s3-kms-gateway';
 const PODMAN = join(import.meta.dirname, 'podman');
-/** As deploy/ runs it. The limits are within what any machine grants. */
+/** As deploy/ runs it, but for the health check, which needs systemd. The limits are within what any machine grants. */
 const OPTIONS = [
   ...[
     '--rm',
@@ -100,6 +100,11 @@ describe('the container image', () => {
     assert.equal(put.status, 200);
     assert.equal(store.store.stored('ledger', 'encrypted')?.keyId, DEFAULT_KEY);
 
+    const check = await healthCheck();
+    const port = (url: string) => `--env=ADMIN_PORT=${new URL(url).port}`;
+    await run(port(gateway.admin), ...check);
+    await assert.rejects(run(port(gateway.endpoint), ...check), { code: 1 });
+
     const upload = await beginUpload(gateway, '/ledger/late', 2);
     upload.request.write('a');
     await eventually(
@@ -114,6 +119,16 @@ describe('the container image', () => {
     assert.equal(await ended, 0);
   });
 });
+
+/** The command of the Dockerfile's HEALTHCHECK, as options of `run`. */
+async function healthCheck(): Promise<readonly string[]> {
+  const args = ['image', 'inspect', '--format', '{{ json .HealthCheck }}', IMAGE];
+  const { stdout } = await promisify(execFile)(PODMAN, args);
+  const { Test } = JSON.parse(stdout) as { readonly Test: readonly string[] };
+  const [kind, executable, ...rest] = Test;
+  assert.equal(kind, 'CMD');
+  return [`--entrypoint=${executable}`, IMAGE, ...rest];
+}
 
 interface Upload {
   readonly request: ClientRequest;
