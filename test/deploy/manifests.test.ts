@@ -153,13 +153,31 @@ describe('what is rendered', { skip: skipWithout(HELM, KUBECTL) }, () => {
         for (const host of [domain, `*.${domain}`]) assert.ok(dnsNames.includes(host), host);
     });
 
-  test('chart and kustomize come to the same pod', () => {
+  test('chart and kustomize come to the same pod, network policy and autoscaler', () => {
     for (const name of ['egress', 'enforcement']) {
       const [chart, overlay] = [podOf(rendered(`helm ${name}`)), podOf(rendered(`kustomize ${name}`))];
       assert.deepEqual(withoutPullPolicy(gatewayOf(chart)), gatewayOf(overlay), name);
+      const policy = (how: string) =>
+        only(rendered(`${how} ${name}`), 'NetworkPolicy', 's3-kms-gateway')['spec'] as Record<
+          string,
+          unknown
+        >;
+      const { podSelector: _chart, ...chartPolicy } = policy('helm');
+      const { podSelector: _overlay, ...overlayPolicy } = policy('kustomize');
+      assert.deepEqual(chartPolicy, overlayPolicy, name);
+      const scaler = (how: string) => {
+        const spec = only(rendered(`${how} ${name}`), 'HorizontalPodAutoscaler')['spec'];
+        return spec as Record<string, unknown>;
+      };
+      assert.deepEqual(scaler('helm'), scaler('kustomize'), name);
     }
     const [chart, overlay] = [podOf(rendered('helm sidecar')), podOf(rendered('kustomize sidecar'))];
     assert.deepEqual(withoutPullPolicy(gatewayOf(chart)), gatewayOf(overlay), 'sidecar');
+    const egress = (how: string) => {
+      const spec = only(rendered(`${how} sidecar`), 'NetworkPolicy')['spec'];
+      return (spec as Record<string, unknown>)['egress'];
+    };
+    assert.deepEqual(egress('helm'), egress('kustomize'), 'sidecar');
   });
 
   test('chart, kustomize and alerts.yaml have the same alerts; the dashboard is the one that there is', () => {

@@ -19,6 +19,7 @@ const PODMAN = join(import.meta.dirname, 'podman');
 const OPTIONS = [
   ...[
     '--rm',
+    '--no-healthcheck',
     '--network=host',
     '--cgroups=disabled',
     '--ulimit=nofile=4096:4096',
