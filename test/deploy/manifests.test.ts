@@ -1,6 +1,7 @@
 // The chart and the kustomizations of deploy/, rendered: every object is one that Kubernetes takes, what refers to something
 // finds it, and the configuration in it is one that the gateway starts on.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { cpSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +96,38 @@ describe('what is rendered', { skip: skipWithout(HELM, KUBECTL) }, () => {
       assert.deepEqual(result.warnings, []);
     });
   }
+
+  const kms = ['-H', 'x-amz-server-side-encryption: aws:kms'];
+  const key = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab';
+  const withKey = [...kms, '-H', `x-amz-server-side-encryption-aws-kms-key-id: ${key}`];
+  for (const [name, request, outcome, adds] of [
+    ['sidecar', ['PUT', '/billing-eu/a'], 'forwarded', ['algorithm', 'key_id', 'bucket_key', 'context']],
+    ['sidecar', ['PUT', '/elsewhere/a'], 'refused', []],
+    [
+      'egress',
+      ['PUT', 'https://billing-eu.s3.eu-central-1.amazonaws.com/a'],
+      'forwarded',
+      ['algorithm', 'key_id', 'bucket_key', 'context'],
+    ],
+    ['egress', ['PUT', 'https://elsewhere.s3.eu-central-1.amazonaws.com/a'], 'refused', []],
+    [
+      'enforcement',
+      ['PUT', '/billing-ledger/a', '--client', 'billing', ...withKey],
+      'forwarded',
+      ['bucket_key', 'context'],
+    ],
+    ['enforcement', ['PUT', '/billing-ledger/a', '--client', 'billing'], 'refused', []],
+    ['enforcement', ['PUT', '/billing-other/a', '--client', 'billing'], 'forwarded', []],
+    ['enforcement', ['PUT', '/billing-reports/a', '--client', 'reports'], 'refused', []],
+  ] as const)
+    test(`${name}: ${request.slice(0, 2).join(' ')} is ${outcome} under its configuration`, (t) => {
+      const directory = mkdtempSync(join(tmpdir(), 's3-kms-gateway-mounts-'));
+      t.after(() => rmSync(directory, { recursive: true }));
+      const { text } = mountedConfiguration(rendered(`kustomize ${name}`), directory);
+      put(join(directory, 'gateway.yaml'), text);
+      const told = explain('--config', join(directory, 'gateway.yaml'), '--json', ...request);
+      assert.deepEqual([told.outcome, told.injected ?? []], [outcome, adds]);
+    });
 
   const everywhere = ['ConfigMap', 'Deployment', 'NetworkPolicy', 'PodMonitor', 'PrometheusRule'];
   const central = [
@@ -374,6 +407,12 @@ describe('the checks themselves', { skip: skipWithout(HELM, KUBECTL) }, () => {
     assert.deepEqual(loose(manifests), ['no ServiceAccount s3-kms-gateway']);
   });
 });
+
+/** What the command says of a request; it exits with 1 where the request would be refused. */
+function explain(...args: readonly string[]): { outcome: string; injected?: readonly string[] } {
+  const main = join(ROOT, 'src', 'main.ts');
+  return JSON.parse(spawnSync(process.execPath, [main, 'explain', ...args], { encoding: 'utf8' }).stdout);
+}
 
 function withoutPullPolicy(container: Container): Container {
   const { imagePullPolicy, ...rest } = container as Container & { readonly imagePullPolicy?: string };
