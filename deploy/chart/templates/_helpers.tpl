@@ -91,10 +91,6 @@ readinessProbe:
   httpGet: { path: /readyz, port: admin }
   periodSeconds: 5
   timeoutSeconds: 5
-{{- if not $sidecar }}
-# Time for the Service to take the pod out before it stops listening.
-lifecycle: { preStop: { sleep: { seconds: 5 } } }
-{{- end }}
 volumeMounts:
   - { name: gateway-config, mountPath: /etc/s3-kms-gateway/config, readOnly: true }
   {{- if and .Values.secrets.tls (not $sidecar) }}
