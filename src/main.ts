@@ -118,6 +118,7 @@ interface ExplainOptions {
   readonly listener?: string;
   readonly plaintext?: true;
   readonly signature?: 'v4' | 'v2' | 'none';
+  readonly certificate?: readonly string[];
   readonly peer?: string;
   readonly header?: readonly string[];
   readonly data?: string;
@@ -181,6 +182,11 @@ function commandLine(exit: (code: number) => void): Command {
     .option('--plaintext', 'it comes in on a plaintext listener')
     .addOption(new Option('--signature <version>', 'how it is signed').choices(['v4', 'v2', 'none']))
     .option('-H, --header <line>', "one of its headers, 'name: value'; may be repeated", collect)
+    .option(
+      '--certificate <name>',
+      "a name in its client certificate, uri:…, dnsName:… or email:…, in place of the client's own; may be repeated",
+      collect,
+    )
     .option('--data <file>', 'its body: proven as the gateway would')
     .option('--peer <address>', 'the address it comes from: that of a trusted proxy, for example')
     .option('--json', 'answer as JSON')

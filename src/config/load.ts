@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { buildBackends } from './backends.ts';
-import { buildClients } from './clients.ts';
+import { checkCertificates, statesCertificate } from './certificates.ts';
+import { buildClients, type Clients } from './clients.ts';
 import type { Configuration, ListSection } from './configuration.ts';
 import { type ReadDocument, readDocument } from './document.ts';
 import { buildEgress } from './egress.ts';
@@ -120,10 +121,20 @@ function build(
   const { domains, signatureV2, timeouts, drain, admin, workers, log } = parsed.data;
   const { limits, processLimits } = splitLimits(parsed.data.limits);
   const { listeners, backends, clients, rules, egress } = parts;
-  const policy = { domains, egress, clients, rules, backends, signatureV2, limits };
+  const { signing, certificateClients, all } = clients;
+  const policy = {
+    domains,
+    egress,
+    clients: signing,
+    certificateClients,
+    rules,
+    backends,
+    signatureV2,
+    limits,
+  };
   const rest = { admin: admin.address, timeouts, drain, workers, log, file, files: [...files.read.keys()] };
   const positions = positionsOf(parsed.data, document);
-  return { policy, listeners, backends, limits: processLimits, positions, ...rest };
+  return { policy, listeners, clients: all, backends, limits: processLimits, positions, ...rest };
 }
 
 function positionsOf(sections: FileSection, { locate }: ReadDocument): Configuration['positions'] {
@@ -153,7 +164,7 @@ function buildParts(
   files: Files,
   notes: Notes,
 ): Pick<Configuration, 'listeners' | 'backends'> &
-  Pick<Configuration['policy'], 'clients' | 'rules' | 'egress'> {
+  Pick<Configuration['policy'], 'rules' | 'egress'> & { readonly clients: Clients } {
   const listeners = soundItems(value, 'listeners', sections.listener);
   const backends = soundItems(value, 'backends', sections.backend);
   const clients = soundItems(value, 'clients', sections.client);
@@ -165,11 +176,12 @@ function buildParts(
   // A rule is held against all backends or, while one of them is faulty, against none.
   const known = notes.faults.some((fault) => fault.path.startsWith('backends')) ? [] : backends;
   checkCredentials(listeners, backends, notes);
+  checkCertificates(listeners, clients, notes);
   if (notes.faults.length === 0) {
     warnOfAbsence(listeners, clients, rules.length, notes);
   }
   return {
-    listeners: buildListeners(listeners, admin, files, notes),
+    listeners: buildListeners(listeners, admin, clients.some(statesCertificate), files, notes),
     egress,
     backends: buildBackends(backends, egress !== undefined, files, notes),
     clients: buildClients(clients, files, notes),

@@ -36,6 +36,7 @@ export function configurationOf(policy: Policy, listeners: readonly ListenerConf
   return {
     policy,
     listeners,
+    clients: [...policy.clients.values()],
     backends: policy.backends.map((backend) => ({ ...backend, ca: undefined, credentials, kms: undefined })),
     positions: {
       listeners: lines(listeners.length),

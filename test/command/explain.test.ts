@@ -7,7 +7,7 @@ import type { Explanation } from '../../src/command/explain/explanation.ts';
 import type { Question } from '../../src/command/explain/question.ts';
 import { explanationJson, writeExplanation } from '../../src/command/explain/text.ts';
 import type { Configuration } from '../../src/config/configuration.ts';
-import type { Client, Policy } from '../../src/core/index.ts';
+import type { Policy, SigningClient } from '../../src/core/index.ts';
 import {
   BACKEND_CREDENTIALS,
   CLIENT,
@@ -22,7 +22,7 @@ import {
 import { configurationOf, listenerOf, TRUSTED_PEER } from './configuration.ts';
 
 const SSE = 'x-amz-server-side-encryption';
-const READER: Client = {
+const READER: SigningClient = {
   ...CLIENT,
   name: 'reader',
   accessKeyId: 'READER',
