@@ -94,10 +94,8 @@ function certificateHolder(
 ): Client | Refusal {
   facts.scheme = 'certificate';
   const holder = holderOf(certificateNames, certificateClients);
-  if (!holder) {
-    facts.certificate = loggedNames(certificateNames);
-    return refusals.unknownCertificate();
-  }
+  facts.certificate = loggedNames(holder?.certificate ? [holder.certificate] : certificateNames);
+  if (!holder) return refusals.unknownCertificate();
   facts.client = holder.name;
   return holder;
 }
