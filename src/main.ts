@@ -236,8 +236,14 @@ function complain(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** A diagnostic report is for sending to others, and the environment holds secrets. */
+function keepReportsClean(): void {
+  process.report.excludeEnv = true;
+}
+
 async function main(): Promise<number> {
   let code = OK;
+  keepReportsClean();
   try {
     await commandLine((exit) => {
       code = exit;

@@ -38,7 +38,7 @@ const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** The environment that the container image sets, so that what is measured is what is shipped. */
 function imageEnvironment(): Record<string, string> {
   const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
-  const settings = [...dockerfile.matchAll(/^ENV (\w+)=(\S+)$/gm)];
+  const settings = [...dockerfile.matchAll(/^ENV (\w+)="?([^"\n]+)"?$/gm)];
   return Object.fromEntries(settings.map(([, name, value]) => [name, value]));
 }
 
