@@ -231,4 +231,19 @@ describe('client certificates', () => {
       await assert.rejects(get('certificates', { maxVersion, session: open.session }));
     });
   }
+
+  test('leave names in the log and the metrics, and no secret', async () => {
+    const path = '/any/key';
+    const headers = await signed(path);
+    await get('signatures', { certificate: billing, path, headers });
+    const [, signature = ''] = /Signature=(\w+)/.exec(headers['authorization'] ?? '') ?? [];
+    assert.equal(signature.length, 64);
+    await gateway.audited();
+    const { body } = await gateway.running.metrics.exposition();
+    const written = gateway.logText() + body;
+    for (const secret of [testClient.secretAccessKey, signature, 'PRIVATE KEY', 'BEGIN CERTIFICATE']) {
+      assert.ok(!written.includes(secret), secret);
+    }
+    assert.ok(!body.includes('spiffe:'), 'names make no series');
+  });
 });
