@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
-import type { Configuration } from './config/configuration.ts';
+import type { LoadedConfiguration, LoadResult } from './config/load.ts';
+import type { RunningGateway } from './gateway/serve.ts';
 
 const OK = 0;
 const FAILED = 1;
@@ -16,37 +17,38 @@ const NO_ANSWER = USAGE;
 async function serve(options: { config: string }): Promise<number> {
   const { loadConfiguration } = await import('./config/load.ts');
   const { faultLines, warningLines } = await import('./command/check.ts');
-  const result = loadConfiguration(options.config, process.env);
-  const faults = result.kind === 'faulty' ? result.faults : [];
-  for (const line of [...faultLines(faults), ...warningLines(result.warnings)]) complain(line);
-  if (result.kind === 'faulty') return FAILED;
+  const load = () => loadConfiguration(options.config, process.env);
+  const loaded = load();
+  const faults = loaded.kind === 'faulty' ? loaded.faults : [];
+  for (const line of [...faultLines(faults), ...warningLines(loaded.warnings)]) complain(line);
+  if (loaded.kind === 'faulty') return FAILED;
   const stop = stopSignal();
-  const running = await start(result.configuration);
+  let running: Running | undefined;
+  process.on('SIGHUP', () => void running?.reload());
+  running = await start(loaded, load);
   process.once('exit', running.flushLogSync);
-  const failure = await (running.hopeless ? Promise.race([stop, running.hopeless]) : stop);
-  await running.close();
-  if (failure) throw failure;
+  const end = await (running.hopeless ? Promise.race([stop, running.hopeless]) : stop);
+  // Whoever types Ctrl+C waits for it; what sends SIGTERM has clients to take elsewhere first.
+  await running.close(end === 'SIGTERM');
+  if (end instanceof Error) throw end;
   return OK;
 }
 
 /** One process serves by itself; several take one more, which serves no client. */
-async function start(configuration: Configuration): Promise<Running> {
-  const options = { version: version(), nodeVersion: process.versions.node, logFd: process.stdout.fd };
-  const workers = configuration.workers === 'auto' ? availableParallelism() : configuration.workers;
-  if (workers === 1) return (await import('./gateway/serve.ts')).serve(configuration, options);
+async function start(loaded: LoadedConfiguration, load: () => LoadResult): Promise<Running> {
+  const options = { version: version(), nodeVersion: process.versions.node, logFd: process.stdout.fd, load };
+  const { workers: wanted } = loaded.configuration;
+  const workers = wanted === 'auto' ? availableParallelism() : wanted;
+  if (workers === 1) return (await import('./gateway/serve.ts')).serve(loaded, options);
   const { servePrimary } = await import('./workers/primary.ts');
-  return servePrimary(configuration, { ...options, workers, program: fileURLToPath(import.meta.url) });
+  return servePrimary(loaded, { ...options, workers, program: fileURLToPath(import.meta.url) });
 }
 
-interface Running {
-  readonly hopeless?: Promise<Error>;
-  flushLogSync(): void;
-  close(): Promise<void>;
-}
+type Running = RunningGateway & { readonly hopeless?: Promise<Error> };
 
 /** Started by serve. Signals are the primary's: a terminal and some service managers send them to every process. */
 async function worker(): Promise<number> {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   const { runWorker } = await import('./workers/worker.ts');
   const onExit = (flushLogSync: () => void) => process.once('exit', flushLogSync);
   await runWorker({ version: version(), nodeVersion: process.versions.node, onExit });
@@ -54,13 +56,14 @@ async function worker(): Promise<number> {
 }
 
 /** Listens before the gateway starts, so that a signal during the start is not lost. A second signal does not wait. */
-function stopSignal(): Promise<void> {
+function stopSignal(): Promise<'SIGTERM' | 'SIGINT'> {
   return new Promise((resolve) => {
+    let stopping = false;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.once('SIGTERM', () => process.exit(FAILED));
-        process.once('SIGINT', () => process.exit(FAILED));
-        resolve();
+      process.on(signal, () => {
+        if (stopping) process.exit(FAILED);
+        stopping = true;
+        resolve(signal);
       });
     }
   });
@@ -115,6 +118,7 @@ interface ExplainOptions {
   readonly listener?: string;
   readonly plaintext?: true;
   readonly signature?: 'v4' | 'v2' | 'none';
+  readonly certificate?: readonly string[];
   readonly peer?: string;
   readonly header?: readonly string[];
   readonly data?: string;
@@ -178,6 +182,11 @@ function commandLine(exit: (code: number) => void): Command {
     .option('--plaintext', 'it comes in on a plaintext listener')
     .addOption(new Option('--signature <version>', 'how it is signed').choices(['v4', 'v2', 'none']))
     .option('-H, --header <line>', "one of its headers, 'name: value'; may be repeated", collect)
+    .option(
+      '--certificate <name>',
+      "a name in its client certificate, uri:…, dnsName:… or email:…, in place of the client's own; may be repeated",
+      collect,
+    )
     .option('--data <file>', 'its body: proven as the gateway would')
     .option('--peer <address>', 'the address it comes from: that of a trusted proxy, for example')
     .option('--json', 'answer as JSON')
@@ -227,8 +236,14 @@ function complain(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
+/** A diagnostic report is for sending to others, and the environment holds secrets. */
+function keepReportsClean(): void {
+  process.report.excludeEnv = true;
+}
+
 async function main(): Promise<number> {
   let code = OK;
+  keepReportsClean();
   try {
     await commandLine((exit) => {
       code = exit;

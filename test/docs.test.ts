@@ -3,7 +3,6 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import { parse } from 'yaml';
 import { configurationJsonSchema } from '../src/config/json-schema.ts';
 import { parseConfiguration } from '../src/config/load.ts';
 import { createAuthority } from '../src/demo/authority.ts';
@@ -122,6 +121,26 @@ describe('what the documents say is so', () => {
     );
   });
 
+  test('deployment.md sizes by the figures of performance.md', () => {
+    const [performance, deployment] = [read('docs/performance.md'), read('docs/deployment.md')];
+    const cost = (row: string) =>
+      Number(new RegExp(`^\\| ${row} \\| ([\\d.]+) `, 'm').exec(performance)?.[1]);
+    const share = 0.6;
+    const perSecond = (row: string) => (share * 1e6) / cost(row);
+    const mebibytes = (row: string) => (share * 1024) / cost(row);
+    const rows: Readonly<Record<string, number>> = {
+      'GET of small objects': perSecond('GET 1 KiB'),
+      'PUT of small objects, encryption injected': perSecond('PUT 1 KiB, encryption injected'),
+      downloads: mebibytes('GET 64 MiB'),
+      'uploads, SHA-256 verified': mebibytes('PUT 64 MiB, SHA-256 verified'),
+      'uploads, UNSIGNED-PAYLOAD': mebibytes('PUT 64 MiB, UNSIGNED-PAYLOAD'),
+    };
+    for (const [row, figure] of Object.entries(rows)) {
+      const said = Number(new RegExp(`^\\| ${row} \\| (\\d+) `, 'm').exec(deployment)?.[1]);
+      assert.ok(Math.abs(said / figure - 1) < 0.1, `${row}: ${said} is said, ${figure} measured`);
+    }
+  });
+
   test('the functions that the README names stand in the files it names', () => {
     const rows = [...read('README.md').matchAll(/^\| [^|]+ \| (`[^|]+) \| (\[[^|]+) \| [^|]+ \|$/gm)];
     assert.ok(rows.length > 10);
@@ -140,12 +159,13 @@ describe('what the documents say is so', () => {
 
 describe('configurations that are there to be copied pass the check', () => {
   const firstYaml = (page: string) => /```yaml\n([\s\S]*?)```/.exec(read(page))?.[1] ?? '';
-  const map = parse(read('deploy/kubernetes/configmap.yaml')) as { data: Record<string, string> };
   const texts = {
     'README.md': firstYaml('README.md'),
     'docs/signatures.md': firstYaml('docs/signatures.md'),
     'deploy/gateway.example.yaml': read('deploy/gateway.example.yaml'),
-    'deploy/kubernetes/configmap.yaml': map.data['gateway.yaml'] ?? '',
+    'deploy/sidecar/gateway.yaml': read('deploy/sidecar/gateway.yaml'),
+    'deploy/egress/gateway.yaml': read('deploy/egress/gateway.yaml'),
+    'deploy/enforcement/gateway.yaml': read('deploy/enforcement/gateway.yaml'),
   };
   for (const [name, text] of Object.entries(texts)) {
     test(name, (t) => {

@@ -57,11 +57,11 @@ function summaryLine(configuration: Configuration): string {
 function summary(
   configuration: Configuration,
 ): Readonly<Record<'listeners' | 'backends' | 'clients' | 'rules', readonly string[]>> {
-  const { policy, listeners, backends } = configuration;
+  const { policy, listeners, backends, clients } = configuration;
   return {
     listeners: listeners.map(({ name }) => name),
     backends: backends.map(({ name }) => name),
-    clients: [...policy.clients.values()].map(({ name }) => name),
+    clients: clients.map(({ name }) => name),
     rules: policy.rules.map(({ name }) => name),
   };
 }

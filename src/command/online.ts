@@ -3,7 +3,7 @@
 import type { BackendConfiguration, Configuration } from '../config/configuration.ts';
 import { type CredentialSource, credentialsProvider } from '../config/credentials.ts';
 import { byPlace, type ConfigurationPath, type Fault } from '../config/fault.ts';
-import type { LoadResult } from '../config/load.ts';
+import type { LoadedConfiguration, LoadResult } from '../config/load.ts';
 import { probeBackend } from '../gateway/probe.ts';
 import { describeKeys } from '../kms/describe.ts';
 import { type KeyState, REMEDIES } from '../kms/key-state.ts';
@@ -21,8 +21,6 @@ export interface OnlineResult {
   readonly tried: TriedOut;
 }
 
-type Loaded = Extract<LoadResult, { readonly kind: 'loaded' }>;
-
 /** One thing found, with the place where it is put right. */
 interface Finding {
   readonly severity: 'fault' | 'warning';
@@ -35,7 +33,7 @@ interface Finding {
 const CREDENTIALS_TIMEOUT_MS = 15_000;
 
 /** Tries everything out; never rejects for what it finds. */
-export async function checkOnline(loaded: Loaded): Promise<OnlineResult> {
+export async function checkOnline(loaded: LoadedConfiguration): Promise<OnlineResult> {
   const { configuration, faultAt } = loaded;
   const uses = keyUses(configuration);
   const tries = await Promise.all(
@@ -52,7 +50,7 @@ export async function checkOnline(loaded: Loaded): Promise<OnlineResult> {
     backends: tries.flatMap((each) => each.answering),
     keys: [...new Set(tries.flatMap((each) => each.usable))],
   };
-  if (faults.length > 0) return { result: { kind: 'faulty', faults, warnings }, tried };
+  if (faults.length > 0) return { result: { kind: 'faulty', faults, warnings, read: loaded.read }, tried };
   return { result: { ...loaded, warnings }, tried };
 }
 

@@ -1,16 +1,19 @@
 // What a configuration file comes down to for the rest of the program: every default filled in, every file read.
 // Types only; must not know the form of the file.
-import type { Backend, Policy } from '../core/policy/policy.ts';
+import type { Backend, Client, Policy } from '../core/policy/policy.ts';
 import type { Position } from './document.ts';
 
 /** A whole configuration, ready to run. */
 export interface Configuration {
   readonly policy: Policy;
   readonly listeners: readonly ListenerConfiguration[];
+  /** Those of the policy, in the order of the file. */
+  readonly clients: readonly Client[];
   readonly admin: Address;
   /** The backends of the policy, in the same order, with what it takes to reach them. */
   readonly backends: readonly BackendConfiguration[];
   readonly timeouts: Timeouts;
+  readonly drain: Drain;
   readonly limits: ProcessLimits;
   /** `auto`: one for each core. */
   readonly workers: number | 'auto';
@@ -40,7 +43,8 @@ export interface ListenerConfiguration extends Address {
   readonly secure: boolean;
   /** CIDR ranges, each with its prefix length. */
   readonly trustedProxies: readonly string[];
-  readonly authentication: 'signature' | 'none';
+  /** `certificate`: clients need not sign, and are told by their certificates. */
+  readonly authentication: 'signature' | 'certificate' | 'none';
   /** `preserve`: requests go on as they came, under the client's own signature. */
   readonly signing: 'replace' | 'preserve';
 }
@@ -102,6 +106,14 @@ export interface Timeouts {
   readonly backendConnect: number;
   readonly backendFirstByte: number;
   readonly backendIdle: number;
+}
+
+/** How the gateway ends, in milliseconds. */
+export interface Drain {
+  /** From SIGTERM until no more connections are taken. */
+  readonly delay: number;
+  /** After that, for what is in flight to end. */
+  readonly deadline: number;
 }
 
 /** Bounds on what one process holds at a time. */

@@ -103,10 +103,15 @@ function syntaxProblems(document: Document, position: (offset: number) => Positi
     position: position(error.pos[0]),
     path: [],
     ...(KNOWN_ERRORS[error.code] ?? {
-      message: `is not valid YAML: ${error.message.replace(/\.$/, '')}`,
+      message: `is not valid YAML: ${withoutText(error.message)}`,
       remedy: 'Correct the text here.',
     }),
   }));
+}
+
+/** Some messages end with a piece of the text, which may be a secret. */
+function withoutText(message: string): string {
+  return message.replace(/(YAML stream|extra characters): .*$/s, '$1').replace(/\.$/, '');
 }
 
 function locator(positions: ReadonlyMap<string, Position>): (path: ConfigurationPath) => Position {

@@ -1,5 +1,6 @@
-// Reads the files that a configuration names: secrets, certificates, keys. Remembers which, so that changes can be watched.
-// Must not know what they are for.
+// Reads the files that a configuration names: secrets, certificates, keys. Remembers what was read, so that changes can be
+// seen. Must not know what they are for.
+import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { ConfigurationPath, Report } from './fault.ts';
@@ -8,23 +9,34 @@ import type { SecretsSection } from './schema.ts';
 /** The files around one configuration file. */
 export interface Files {
   /** Text of a file that the configuration names at a path; a file that cannot be read is reported. */
-  read(name: string, path: ConfigurationPath): string | undefined;
-  /** Absolute paths of all that was asked for. */
-  readonly names: ReadonlySet<string>;
+  text(name: string, path: ConfigurationPath): string | undefined;
 }
 
-/** Files as the configuration file sees them: relative names start from its directory. */
-export function filesBeside(configurationFile: string, report: Report): Files {
+/** Absolute path → digest of what was read there, or `ABSENT`; the configuration file first. */
+export type FilesRead = ReadonlyMap<string, string>;
+
+/** Stands for a file that could not be read. */
+export const ABSENT = '';
+
+/** The files around one configuration file, and what has been read of them. */
+export interface ConfigurationFiles extends Files {
+  readonly read: FilesRead;
+}
+
+/** Files as the configuration file, whose text has been read, sees them: relative names start from its directory. */
+export function filesBeside(configurationFile: string, text: string, report: Report): ConfigurationFiles {
   const directory = dirname(resolve(configurationFile));
-  const names = new Set<string>([resolve(configurationFile)]);
+  const read = new Map<string, string>([[resolve(configurationFile), digestOf(text)]]);
   return {
-    names,
-    read(name, path) {
+    read,
+    text(name, path) {
       const file = resolve(directory, name);
-      names.add(file);
       try {
-        return readFileSync(file, 'utf8');
+        const content = readFileSync(file, 'utf8');
+        read.set(file, digestOf(content));
+        return content;
       } catch (error) {
+        read.set(file, ABSENT);
         report.fault(
           path,
           `${file} cannot be read: ${reason(error)}`,
@@ -34,6 +46,11 @@ export function filesBeside(configurationFile: string, report: Report): Files {
       }
     },
   };
+}
+
+/** Tells the contents of files apart, without keeping what is secret in them. */
+export function digestOf(content: string): string {
+  return hash('sha256', content);
 }
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -65,7 +82,7 @@ export function readSecret(
     report.fault(at, `stands beside ${key}`, 'Keep one of the two.');
     return undefined;
   }
-  const text = files.read(file, at)?.replace(/\r?\n$/, '');
+  const text = files.text(file, at)?.replace(/\r?\n$/, '');
   if (text === '') report.fault(at, `${file} is empty`, 'Write the secret into it.');
   if (text?.includes('\n')) {
     report.fault(at, `${file} holds more than one line`, 'Leave the secret alone in it.');

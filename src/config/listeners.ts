@@ -1,6 +1,7 @@
 // Listeners: what their addresses, transport and authentication must agree on.
 // Knows the configuration only; opens no sockets.
 import { BlockList, isIP } from 'node:net';
+import { authenticationOf } from './certificates.ts';
 import type { Address, ListenerConfiguration } from './configuration.ts';
 import type { Entry } from './entries.ts';
 import type { ConfigurationPath, Report } from './fault.ts';
@@ -13,19 +14,21 @@ const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
 
-/** Builds the listeners and reports what is wrong with them. */
+/** Builds the listeners and reports what is wrong with them. `certificatesStated`: some client is known by a certificate. */
 export function buildListeners(
   entries: readonly Entry<ListenerSection>[],
   admin: AdminSection,
+  certificatesStated: boolean,
   files: Files,
   report: Report,
 ): readonly ListenerConfiguration[] {
   checkUnique(entries, 'name', (listener) => listener.name ?? formatAddress(listener.address), report);
   checkAddresses([{ path: ['admin'], value: admin }, ...entries], report);
   return entries.map(({ path, value }) => {
+    const authentication = authenticationOf(value, certificatesStated);
     checkTransport(value, path, report);
-    checkTrust(value, path, report);
-    return buildListener(value, path, files, report);
+    checkTrust({ ...value, authentication }, path, report);
+    return { ...buildListener(value, path, files, report), authentication };
   });
 }
 
@@ -34,8 +37,8 @@ function buildListener(
   path: ConfigurationPath,
   files: Files,
   report: Report,
-): ListenerConfiguration {
-  const { address, tls, trustedProxies, authentication, signing } = section;
+): Omit<ListenerConfiguration, 'authentication'> {
+  const { address, tls, trustedProxies, signing } = section;
   return {
     name: section.name ?? formatAddress(address),
     host: address.host,
@@ -43,7 +46,6 @@ function buildListener(
     tls: tls === undefined ? undefined : readTls(tls, [...path, 'tls'], files, report),
     secure: tls !== undefined || section.secure,
     trustedProxies,
-    authentication,
     signing,
   };
 }
@@ -78,15 +80,25 @@ function checkTransport(listener: ListenerSection, path: ConfigurationPath, repo
   }
 }
 
-function checkTrust(listener: ListenerSection, path: ConfigurationPath, report: Report): void {
-  if (listener.signing === 'preserve' && listener.authentication === 'none') {
+function checkTrust(
+  listener: Pick<ListenerConfiguration, 'authentication'> & Omit<ListenerSection, 'authentication'>,
+  path: ConfigurationPath,
+  report: Report,
+): void {
+  if (listener.signing === 'preserve' && listener.authentication !== 'signature') {
     report.fault(
       [...path, 'authentication'],
-      'is none, but unsigned requests that are not signed here either reach the backend anonymously',
+      'is not signature, but unsigned requests that are not signed here either reach the backend anonymously',
       'Take it out, or set signing: replace.',
     );
   }
-  if (listener.authentication === 'none' && !isLoopback(listener.address.host)) {
+  if (listener.authentication === 'none' && listener.tls?.clientCaFile !== undefined) {
+    report.warning(
+      [...path, 'authentication'],
+      'is none, and no client states a certificate: whoever has one of clientCaFile may use every bucket',
+      'Set authentication: certificate, and give clients their certificate.',
+    );
+  } else if (listener.authentication === 'none' && !isLoopback(listener.address.host)) {
     report.warning(
       [...path, 'authentication'],
       'asks nobody for a signature and is reachable from other machines',

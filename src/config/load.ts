@@ -1,16 +1,18 @@
 // Loads a configuration file: text → values → schema → what the parts must agree on → Configuration.
 // Reports all that is wrong at once; never throws, and never half-loads.
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { buildBackends } from './backends.ts';
-import { buildClients } from './clients.ts';
+import { checkCertificates, statesCertificate } from './certificates.ts';
+import { buildClients, type Clients } from './clients.ts';
 import type { Configuration, ListSection } from './configuration.ts';
 import { type ReadDocument, readDocument } from './document.ts';
 import { buildEgress } from './egress.ts';
 import { buildRules } from './encryption.ts';
 import { type Entry, soundItems, soundOptional, soundSection } from './entries.ts';
 import { byPlace, type Fault, type FaultAt, formatPath, type Report } from './fault.ts';
-import { type Files, filesBeside, reason } from './files.ts';
+import { ABSENT, type ConfigurationFiles, type Files, type FilesRead, filesBeside, reason } from './files.ts';
 import { describeIssue, readProblem } from './issue.ts';
 import { buildListeners } from './listeners.ts';
 import {
@@ -24,7 +26,7 @@ import {
 } from './schema.ts';
 
 /** A configuration with its warnings, or everything that is wrong with it. */
-export type LoadResult =
+export type LoadResult = { readonly read: FilesRead } & (
   | {
       readonly kind: 'loaded';
       readonly configuration: Configuration;
@@ -32,7 +34,11 @@ export type LoadResult =
       /** A fault at its place in the file, for what is found out later. */
       readonly faultAt: FaultAt;
     }
-  | { readonly kind: 'faulty'; readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] };
+  | { readonly kind: 'faulty'; readonly faults: readonly Fault[]; readonly warnings: readonly Fault[] }
+);
+
+/** A configuration that can be run. */
+export type LoadedConfiguration = Extract<LoadResult, { readonly kind: 'loaded' }>;
 
 /** Reads and checks a configuration file. */
 export function loadConfiguration(
@@ -51,7 +57,7 @@ export function loadConfiguration(
       message,
       remedy: 'Correct the path or the permissions.',
     };
-    return { kind: 'faulty', faults: [fault], warnings: [] };
+    return { kind: 'faulty', faults: [fault], warnings: [], read: new Map([[resolve(file), ABSENT]]) };
   }
 }
 
@@ -64,11 +70,13 @@ export function parseConfiguration(
   const document = readDocument(text, environment);
   const notes = collect(file, document);
   for (const problem of document.problems) notes.add(problem);
-  const configuration = document.usable ? build(document, file, notes) : undefined;
+  const files = filesBeside(file, text, notes);
+  const configuration = document.usable ? build(document, file, files, notes) : undefined;
   const faults = [...notes.faults].sort(byPlace);
   const warnings = [...notes.warnings].sort(byPlace);
-  if (configuration === undefined || faults.length > 0) return { kind: 'faulty', faults, warnings };
-  return { kind: 'loaded', configuration, warnings, faultAt: notes.at };
+  const { read } = files;
+  if (configuration === undefined || faults.length > 0) return { kind: 'faulty', faults, warnings, read };
+  return { kind: 'loaded', configuration, warnings, faultAt: notes.at, read };
 }
 
 interface Notes extends Report {
@@ -95,7 +103,12 @@ function collect(file: string, document: ReadDocument): Notes {
   };
 }
 
-function build(document: ReadDocument, file: string, notes: Notes): Configuration | undefined {
+function build(
+  document: ReadDocument,
+  file: string,
+  files: ConfigurationFiles,
+  notes: Notes,
+): Configuration | undefined {
   const { value } = document;
   if (value === null) {
     notes.fault([], 'the configuration is empty', 'Start with listeners and backends.');
@@ -103,16 +116,25 @@ function build(document: ReadDocument, file: string, notes: Notes): Configuratio
   }
   const parsed = fileSchema.safeParse(value, { error: describeIssue });
   if (!parsed.success) reportIssues(parsed.error.issues, notes);
-  const files = filesBeside(file, notes);
   const parts = buildParts(value, files, notes);
   if (!parsed.success) return undefined;
-  const { domains, signatureV2, timeouts, admin, workers, log } = parsed.data;
+  const { domains, signatureV2, timeouts, drain, admin, workers, log } = parsed.data;
   const { limits, processLimits } = splitLimits(parsed.data.limits);
   const { listeners, backends, clients, rules, egress } = parts;
-  const policy = { domains, egress, clients, rules, backends, signatureV2, limits };
-  const rest = { admin: admin.address, timeouts, workers, log, file, files: [...files.names] };
+  const { signing, certificateClients, all } = clients;
+  const policy = {
+    domains,
+    egress,
+    clients: signing,
+    certificateClients,
+    rules,
+    backends,
+    signatureV2,
+    limits,
+  };
+  const rest = { admin: admin.address, timeouts, drain, workers, log, file, files: [...files.read.keys()] };
   const positions = positionsOf(parsed.data, document);
-  return { policy, listeners, backends, limits: processLimits, positions, ...rest };
+  return { policy, listeners, clients: all, backends, limits: processLimits, positions, ...rest };
 }
 
 function positionsOf(sections: FileSection, { locate }: ReadDocument): Configuration['positions'] {
@@ -142,7 +164,7 @@ function buildParts(
   files: Files,
   notes: Notes,
 ): Pick<Configuration, 'listeners' | 'backends'> &
-  Pick<Configuration['policy'], 'clients' | 'rules' | 'egress'> {
+  Pick<Configuration['policy'], 'rules' | 'egress'> & { readonly clients: Clients } {
   const listeners = soundItems(value, 'listeners', sections.listener);
   const backends = soundItems(value, 'backends', sections.backend);
   const clients = soundItems(value, 'clients', sections.client);
@@ -154,11 +176,12 @@ function buildParts(
   // A rule is held against all backends or, while one of them is faulty, against none.
   const known = notes.faults.some((fault) => fault.path.startsWith('backends')) ? [] : backends;
   checkCredentials(listeners, backends, notes);
+  checkCertificates(listeners, clients, notes);
   if (notes.faults.length === 0) {
     warnOfAbsence(listeners, clients, rules.length, notes);
   }
   return {
-    listeners: buildListeners(listeners, admin, files, notes),
+    listeners: buildListeners(listeners, admin, clients.some(statesCertificate), files, notes),
     egress,
     backends: buildBackends(backends, egress !== undefined, files, notes),
     clients: buildClients(clients, files, notes),

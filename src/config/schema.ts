@@ -2,11 +2,11 @@
 // Knows one value at a time; what two places must agree on is checked where they are built (listeners, backends…).
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import type { Access, Egress, EncryptionRule, Limits } from '../core/policy/policy.ts';
+import type { Access, CertificateName, Egress, EncryptionRule, Limits } from '../core/policy/policy.ts';
 import { MAX_SIGNED_CHUNK } from '../core/s3/aws-chunked.ts';
 import { HOST_FORMS } from '../core/s3/aws-host.ts';
 import { OPERATIONS } from '../core/s3/operation-table.ts';
-import type { Address, LogLevel, ProcessLimits, Timeouts } from './configuration.ts';
+import type { Address, Drain, LogLevel, ProcessLimits, Timeouts } from './configuration.ts';
 import { problem } from './issue.ts';
 
 /** The file as written, defaults filled in. */
@@ -21,6 +21,7 @@ export interface FileSection {
   readonly signatureV2: 'refuse-kms' | 'refuse';
   readonly limits: LimitsSection;
   readonly timeouts: Timeouts;
+  readonly drain: Drain;
   readonly workers: number | 'auto';
   readonly log: { readonly level: LogLevel };
 }
@@ -34,7 +35,7 @@ export interface ListenerSection {
   readonly tls?: TlsSection | undefined;
   readonly secure: boolean;
   readonly trustedProxies: readonly string[];
-  readonly authentication: 'signature' | 'none';
+  readonly authentication: 'signature' | 'certificate' | 'none';
   readonly signing: 'replace' | 'preserve';
 }
 
@@ -102,10 +103,14 @@ export interface SecretsSection {
 
 export interface ClientSection extends SecretsSection {
   readonly name: string;
-  readonly accessKeyId: string;
+  readonly accessKeyId?: string | undefined;
+  readonly certificate?: CertificateSection | undefined;
   readonly buckets: readonly string[];
   readonly access: Access;
 }
+
+/** One of the three: the name that a certificate must have. */
+export type CertificateSection = Partial<Readonly<Record<CertificateName['kind'], string | undefined>>>;
 
 export type EncryptionSection = Omit<EncryptionRule, 'keyId'> & { readonly keyId?: string | undefined };
 
@@ -198,15 +203,17 @@ const egress: z.ZodType<EgressSection> = z
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
 const DAY = 86_400_000;
 
-const duration = (preset: string, description: string): z.ZodType<number, string | undefined> =>
+/** `least`: in milliseconds. */
+const duration = (preset: string, description: string, least = 1): z.ZodType<number, string | undefined> =>
   z
     .string()
     .describe(`${description}; a number with ms, s, m or h`)
     .transform((text, context) => {
       const [, digits, unit = ''] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? [];
       const milliseconds = Number(digits) * (UNITS[unit] ?? Number.NaN);
-      if (!(milliseconds > 0 && milliseconds <= DAY)) {
-        const remedy = 'Write a number with ms, s, m or h, like 500ms or 30s: more than nothing, up to 24h.';
+      if (!(milliseconds >= least && milliseconds <= DAY)) {
+        const range = least > 0 ? 'more than nothing, up to 24h' : 'up to 24h';
+        const remedy = `Write a number with ms, s, m or h, like 500ms or 30s: ${range}.`;
         context.addIssue({ code: 'custom', message: problem('is not a duration', remedy) });
         return z.NEVER;
       }
@@ -344,8 +351,10 @@ const listener: z.ZodType<ListenerSection> = z.strictObject({
     .describe('Peers whose X-Forwarded-Proto and Forwarded headers are believed')
     .default([]),
   authentication: z
-    .enum(['signature', 'none'])
-    .describe('Whether requests must be signed; none is for a sidecar, whose only client is trusted')
+    .enum(['signature', 'certificate', 'none'])
+    .describe(
+      'How clients are told: by signature, by their certificate alone, or not at all; none is for a sidecar, whose only client is trusted',
+    )
     .default('signature'),
   signing: z
     .enum(['replace', 'preserve'])
@@ -462,9 +471,44 @@ const backend: z.ZodType<BackendSection> = z.strictObject({
   kms: kms.optional(),
 });
 
+const certificate: z.ZodType<CertificateSection> = z
+  .strictObject({
+    uri: z
+      .string()
+      .refine(
+        // Without what Node.js has to quote in the text form of a certificate's names.
+        (value) => /^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$/.test(value) && !/["',\\]/.test(value),
+        problem('is not a URI', 'Write it as it stands in the certificate, like spiffe://cluster/ns/a/sa/b.'),
+      )
+      .describe('URI in the certificate, like a SPIFFE ID: spiffe://cluster/ns/billing/sa/app')
+      .optional(),
+    dnsName: z
+      .string()
+      .refine(
+        (value) => /^(?!.{254})[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*$/.test(value),
+        problem('is not a DNS name', 'Write it in full, like billing.apps.example: no *, no port.'),
+      )
+      .describe('DNS name in the certificate')
+      .optional(),
+    email: z
+      .string()
+      .refine(
+        (value) => /^[A-Za-z0-9.!#$%&*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,253}$/.test(value),
+        problem('is not a mail address', 'Write it as it stands in the certificate, like app@example.com.'),
+      )
+      .describe('Mail address in the certificate')
+      .optional(),
+  })
+  .refine(
+    (names) => Object.values(names).filter((value) => value !== undefined).length === 1,
+    problem('must have one name', 'Write one of uri, dnsName and email.'),
+  )
+  .describe('The client certificate it comes with, by a name in its subjectAltName: uri, dnsName or email');
+
 const client: z.ZodType<ClientSection> = z.strictObject({
   name: name('Name in logs'),
-  accessKeyId,
+  accessKeyId: accessKeyId.optional(),
+  certificate: certificate.optional(),
   ...secrets,
   buckets: z.array(bucketPattern).min(1).describe('Buckets that it may use; nothing outside these'),
   access: z
@@ -558,6 +602,13 @@ const timeouts: z.ZodType<Timeouts> = z
   })
   .describe('Bounds on waiting');
 
+const drain: z.ZodType<Drain> = z
+  .strictObject({
+    delay: duration('5s', 'From SIGTERM until no more connections are taken; 0s for none', 0),
+    deadline: duration('20s', 'After that, for what is in flight to end; what is left is cut'),
+  })
+  .describe('How the gateway ends');
+
 const workers: z.ZodType<number | 'auto'> = z
   .union([z.int().min(1).max(256), z.literal('auto')])
   .describe('Number of processes that serve clients, or auto for one for each core');
@@ -604,6 +655,7 @@ export const fileSchema: z.ZodType<FileSection> = z.strictObject({
     .default('refuse-kms'),
   limits: limits.prefault({}),
   timeouts: timeouts.prefault({}),
+  drain: drain.prefault({}),
   workers: workers.default(1),
   log: log.prefault({}),
 });

@@ -47,7 +47,7 @@ export function readCertificates(
   files: Files,
   report: Report,
 ): { pem: string; first: X509Certificate } | undefined {
-  const pem = files.read(name, path);
+  const pem = files.text(name, path);
   if (pem === undefined) return undefined;
   try {
     const [first] = (pem.match(CERTIFICATE) ?? []).map((text) => new X509Certificate(text));
@@ -65,7 +65,7 @@ function readKey(
   files: Files,
   report: Report,
 ): { pem: string; key: KeyObject } | undefined {
-  const pem = files.read(name, path);
+  const pem = files.text(name, path);
   if (pem === undefined) return undefined;
   // Looked for first: OpenSSL may ask for the passphrase on the terminal.
   if (/^-----BEGIN ENCRYPTED|^Proc-Type:.*ENCRYPTED/m.test(pem)) {

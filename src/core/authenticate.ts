@@ -1,5 +1,6 @@
 // Who sent a request: the one verification stage. Everything after it reads its result, never the request's own claims
 // (CVE-2025-31489, CVE-2026-40344 and CVE-2026-41145 came from deciding it in several places). Must not know rules.
+import { type CertificateName, certificateKey, hasName, holderOf } from './certificate.ts';
 import type { AuthenticationScheme, Facts } from './facts.ts';
 import type { ReceivedHeaders } from './http/headers.ts';
 import type { QueryParameter } from './http/target.ts';
@@ -8,11 +9,11 @@ import type { ChannelStrength } from './policy/encryption.ts';
 import type { Client, Policy } from './policy/policy.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
-import type { AuthenticationForm, ParsedRequest } from './request.ts';
+import type { AuthenticationForm, Channel, ParsedRequest } from './request.ts';
 import { addressOf } from './s3/address.ts';
 import type { Operation } from './s3/operation.ts';
 import { type PayloadMode, payloadModeOf } from './s3/payload-mode.ts';
-import { postClaim, verifyPostClaim } from './s3/post-claim.ts';
+import { type PostClaim, postClaim, verifyPostClaim } from './s3/post-claim.ts';
 import { judgePostPolicy } from './s3/post-policy.ts';
 import * as sigv2 from './sigv2/verify.ts';
 import { ALGORITHM, ASYMMETRIC_ALGORITHM, type SigningAlgorithm } from './sigv4/algorithm.ts';
@@ -48,12 +49,62 @@ export function authenticate(
   context: AuthenticationContext,
   facts: Facts,
 ): Identity | Refusal {
-  const outcome = verifyIdentity(request, operation, region, context, facts);
-  const verified = request.received.channel.signing !== 'preserve';
-  if (verified && facts.scheme !== undefined && facts.scheme !== 'none') {
+  const { channel } = request.received;
+  const verified = verifyIdentity(request, operation, region, context, facts);
+  const outcome =
+    'reason' in verified ? verified : (refuseOtherCertificate(verified.client, channel, facts) ?? verified);
+  if (channel.signing !== 'preserve' && isSignature(facts.scheme)) {
     facts.verification = 'reason' in outcome ? outcome.reason : 'verified';
   }
   return outcome;
+}
+
+function isSignature(scheme: AuthenticationScheme | undefined): boolean {
+  return scheme !== undefined && scheme !== 'none' && scheme !== 'certificate';
+}
+
+/** Names of a certificate that are logged: it has as many as its authority likes. */
+const LOGGED_NAMES = 8;
+
+/**
+ * A client that states a certificate must have come with it: its access key alone is half of what identifies it. Asked
+ * last, so that only who holds the secret learns that there is a certificate to have.
+ */
+function refuseOtherCertificate(
+  client: Client | undefined,
+  { certificateNames = [] }: Channel,
+  facts: Facts,
+): Refusal | undefined {
+  const stated = client?.certificate;
+  if (!stated) return undefined;
+  const own = hasName(certificateNames, stated);
+  facts.certificate = own ? [certificateKey(stated)] : loggedNames(certificateNames);
+  return own ? undefined : refusals.certificateMismatch();
+}
+
+function loggedNames(names: readonly CertificateName[]): readonly string[] {
+  return names.slice(0, LOGGED_NAMES).map(certificateKey);
+}
+
+/** Whose the certificate of the connection is, on a listener where that alone says who somebody is. */
+function certificateHolder(
+  { certificateNames = [] }: Channel,
+  { certificateClients }: Policy,
+  facts: Facts,
+): Client | Refusal {
+  facts.scheme = 'certificate';
+  const holder = holderOf(certificateNames, certificateClients);
+  facts.certificate = loggedNames(holder?.certificate ? [holder.certificate] : certificateNames);
+  if (!holder) return refusals.unknownCertificate();
+  facts.client = holder.name;
+  return holder;
+}
+
+/** Who comes unsigned where none need sign; nobody where not even a certificate is asked for. */
+function unsignedClient(channel: Channel, policy: Policy, facts: Facts): Client | undefined | Refusal {
+  if (channel.authentication === 'certificate') return certificateHolder(channel, policy, facts);
+  facts.scheme = 'none';
+  return undefined;
 }
 
 /**
@@ -121,12 +172,13 @@ function verifyIdentity(
 ): Identity | Refusal {
   const { channel, headers } = request.received;
   if (channel.signing === 'preserve') return unverifiedIdentity(request, facts);
-  if (channel.authentication === 'none' || operation.access === 'preflight') {
-    facts.scheme = 'none';
+  if (channel.authentication !== 'signature' || operation.access === 'preflight') {
+    const client = unsignedClient(channel, context.policy, facts);
+    if (client && 'reason' in client) return client;
     const mode = modeOf(headers.get('x-amz-content-sha256') ?? 'UNSIGNED-PAYLOAD');
     const strength = { secure: request.secure, weakSignature: false, authorization: undefined };
-    const chunks = channel.authentication === 'none' ? 'ignored' : undefined;
-    return 'reason' in mode ? mode : { client: undefined, mode, chunks, strength };
+    const chunks = channel.authentication === 'signature' ? undefined : 'ignored';
+    return 'reason' in mode ? mode : { client, mode, chunks, strength };
   }
   switch (request.form) {
     case 'sigv4-header':
@@ -276,38 +328,48 @@ export interface SignedForm {
   readonly fileSize: number;
 }
 
-/** The single verification stage of forms: signature, then the policy it vouches for. */
+/** The single verification stage of forms: signature and certificate, then the policy that the signature vouches for. */
 export function authenticateForm(
-  { request, bucket, region, fileSize }: SignedForm,
+  form: SignedForm,
   fields: ReadonlyMap<string, string>,
-  { policy, now, keys }: AuthenticationContext,
+  context: AuthenticationContext,
   facts: Facts,
 ): Identity | Refusal {
-  const strong = { secure: request.secure, weakSignature: false, authorization: undefined };
-  const unsigned: Omit<Identity, 'client'> = {
-    mode: { kind: 'unsigned' },
-    chunks: undefined,
-    strength: strong,
-  };
+  const { bucket, fileSize, request } = form;
+  const { now, policy } = context;
+  const { channel } = request.received;
   const judged = (text: string) => judgePostPolicy(text, { fields, bucket, fileSize, now });
-  if (request.received.channel.authentication === 'none') {
-    facts.scheme = 'none';
+  const strong = { secure: request.secure, weakSignature: false, authorization: undefined };
+  const identity = { mode: { kind: 'unsigned' }, chunks: undefined, strength: strong } as const;
+  if (channel.authentication !== 'signature') {
+    const client = unsignedClient(channel, policy, facts);
+    if (client && 'reason' in client) return client;
     const text = fields.get('policy');
-    return (text === undefined ? undefined : judged(text)) ?? { ...unsigned, client: undefined };
+    return (text === undefined ? undefined : judged(text)) ?? { ...identity, client };
   }
   const claimed = postClaim(fields);
   if (claimed.kind === 'refused') return claimed.refusal;
   if (claimed.kind === 'unsigned') return refusals.anonymous();
   const { claim } = claimed;
+  const client = verifiedFormClient(claim, form, context, facts);
+  if ('reason' in client) return client;
+  const weakSignature = claim.scope === undefined;
+  if (weakSignature && policy.signatureV2 === 'refuse') return refusals.signatureV2NotSupported();
+  return judged(claim.policy) ?? { ...identity, client, strength: { ...strong, weakSignature } };
+}
+
+function verifiedFormClient(
+  claim: PostClaim,
+  { request, region }: SignedForm,
+  { policy, now, keys }: AuthenticationContext,
+  facts: Facts,
+): Client | Refusal {
   facts.scheme = 'post-policy';
   facts.accessKeyId = claim.accessKeyId;
   const client = policy.clients.get(claim.accessKeyId);
-  const refusal = verifyPostClaim(claim, { client, regions: [region], now, keys });
+  const unverified = verifyPostClaim(claim, { client, regions: [region], now, keys });
+  const refusal = unverified ?? refuseOtherCertificate(client, request.received.channel, facts);
   facts.verification = refusal?.reason ?? 'verified';
-  if (refusal) return refusal;
-  if (!client) return refusals.unknownAccessKey(claim.accessKeyId);
-  facts.client = client.name;
-  const weakSignature = claim.scope === undefined;
-  if (weakSignature && policy.signatureV2 === 'refuse') return refusals.signatureV2NotSupported();
-  return judged(claim.policy) ?? { ...unsigned, client, strength: { ...strong, weakSignature } };
+  if (client && !unverified) facts.client = client.name;
+  return refusal ?? client ?? refusals.unknownAccessKey(claim.accessKeyId);
 }

@@ -1,7 +1,7 @@
 // What is known of a request, whatever becomes of it: the part of the judgement that is logged and counted.
 import type { Reason } from './refusal.ts';
 
-/** The form in which a request was authenticated. */
+/** The form in which a request was authenticated; `certificate`: by that of its connection alone. */
 export type AuthenticationScheme =
   | 'sigv4'
   | 'sigv4-query'
@@ -9,6 +9,7 @@ export type AuthenticationScheme =
   | 'sigv2'
   | 'sigv2-query'
   | 'post-policy'
+  | 'certificate'
   | 'none';
 
 /** What the gateway adds to a write. */
@@ -22,6 +23,8 @@ export interface Facts {
   key?: string;
   accessKeyId?: string;
   client?: string;
+  /** The name in its certificate by which the client is known; of a certificate that is not its own, what it has for names. */
+  certificate?: readonly string[];
   scheme?: AuthenticationScheme;
   /** `verified`, or the reason why not. */
   verification?: 'verified' | Reason;

@@ -21,6 +21,8 @@ export type Reason =
   | 'customer_key'
   | 'signature_mismatch'
   | 'unknown_access_key'
+  | 'unknown_certificate'
+  | 'certificate_mismatch'
   | 'invalid_session_token'
   | 'anonymous'
   | 'clock_skew'
@@ -278,6 +280,19 @@ export function signedHeaderAbsent(names: readonly string[]): Refusal {
 export function unknownAccessKey(accessKeyId: string): Refusal {
   const text = 'The AWS Access Key Id you provided does not exist in our records.';
   return refusal('unknown_access_key', 403, 'InvalidAccessKeyId', text, [['AWSAccessKeyId', accessKeyId]]);
+}
+
+/** A listener that tells clients by their certificates, and a certificate that is nobody's, or has the names of several. */
+export function unknownCertificate(): Refusal {
+  return accessDenied('unknown_certificate', 'the certificate of this connection is that of no client.');
+}
+
+/** Said only to who has signed with the key's secret. */
+export function certificateMismatch(): Refusal {
+  return accessDenied(
+    'certificate_mismatch',
+    'this access key is good only with the certificate of its client.',
+  );
 }
 
 export function invalidSessionToken(): Refusal {

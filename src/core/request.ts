@@ -1,5 +1,6 @@
 // A request as received, and the one reading of it that everything below works on. Refuses what is ambiguous before
 // anything is decided; knows forms of authentication, but verifies nothing.
+import type { CertificateName } from './certificate.ts';
 import {
   isHeaderName,
   isHeaderValue,
@@ -22,8 +23,10 @@ export interface Channel {
   readonly declaredSecure: boolean;
   /** The peer is one of the listener's trusted proxies, whose X-Forwarded-Proto is believed. */
   readonly peerTrusted: boolean;
-  /** `none`: clients of this listener need not sign. */
-  readonly authentication: 'signature' | 'none';
+  /** `none`: clients of this listener need not sign. `certificate`: nor these, their certificate says who they are. */
+  readonly authentication: 'signature' | 'certificate' | 'none';
+  /** Of the peer's certificate, which was verified; absent where none was asked for. */
+  readonly certificateNames?: readonly CertificateName[] | undefined;
   /** `preserve`: the request goes on as it came, under the client's own signature, which is not verified here. */
   readonly signing: 'replace' | 'preserve';
 }

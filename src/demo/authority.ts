@@ -12,9 +12,19 @@ export interface IssuedCertificate {
 export interface DemoAuthority {
   /** PEM text of the certificate that clients are to trust. */
   readonly certificate: string;
-  /** A server certificate for these DNS names and IPv4 addresses. */
-  issue(names: { readonly dns: readonly string[]; readonly ipv4: readonly string[] }): IssuedCertificate;
+  /** A certificate with these names: of a server, unless it is to be a client's. */
+  issue(names: AlternativeNames, role?: Role): IssuedCertificate;
 }
+
+/** What a certificate names: latin1 text, written as it stands, and IPv4 addresses. */
+export interface AlternativeNames {
+  readonly dns: readonly string[];
+  readonly ipv4: readonly string[];
+  readonly uri?: readonly string[];
+  readonly email?: readonly string[];
+}
+
+export type Role = 'server' | 'client';
 
 const VALID_FOR_MS = 30 * 24 * 60 * 60 * 1000;
 /** Clocks in containers and virtual machines run apart. */
@@ -26,11 +36,15 @@ export function createAuthority(now: Date): DemoAuthority {
   const issuer: Issuer = { name: 's3-kms-gateway demo authority', publicKey, privateKey, now };
   return {
     certificate: certify(issuer, issuer.name, publicKey, authorityExtensions()),
-    issue: ({ dns, ipv4 }) => {
+    issue: (names, role = 'server') => {
       const own = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      const extensions = serverExtensions(dns, ipv4);
       return {
-        certificate: certify(issuer, dns[0] ?? 'localhost', own.publicKey, extensions),
+        certificate: certify(
+          issuer,
+          `s3-kms-gateway demo ${role}`,
+          own.publicKey,
+          leafExtensions(names, role),
+        ),
         key: own.privateKey.export({ type: 'pkcs8', format: 'pem' }),
       };
     },
@@ -67,7 +81,8 @@ const OID = {
   basicConstraints: '551d13',
   authorityKeyIdentifier: '551d23',
   extendedKeyUsage: '551d25',
-  serverAuth: '2b06010505070301',
+  server: '2b06010505070301',
+  client: '2b06010505070302',
 } as const;
 
 function certify(
@@ -110,16 +125,22 @@ function authorityExtensions(): readonly Buffer[] {
   ];
 }
 
-function serverExtensions(dns: readonly string[], ipv4: readonly string[]): readonly Buffer[] {
+function leafExtensions(
+  { dns, ipv4, uri = [], email = [] }: AlternativeNames,
+  role: Role,
+): readonly Buffer[] {
+  const text = (tag: number) => (name: string) => der(tag, Buffer.from(name, 'latin1'));
   const names = [
-    ...dns.map((name) => der(0x82, Buffer.from(name, 'ascii'))),
+    ...email.map(text(0x81)),
+    ...dns.map(text(0x82)),
+    ...uri.map(text(0x86)),
     ...ipv4.map((address) => der(0x87, Buffer.from(address.split('.').map(Number)))),
   ];
   return [
     extension(OID.basicConstraints, true, der(TAG.sequence)),
     // Bit 0: digitalSignature.
     extension(OID.keyUsage, true, der(TAG.bitString, Buffer.of(7, 0b1000_0000))),
-    extension(OID.extendedKeyUsage, false, der(TAG.sequence, oid(OID.serverAuth))),
+    extension(OID.extendedKeyUsage, false, der(TAG.sequence, oid(OID[role]))),
     extension(OID.subjectAltName, false, der(TAG.sequence, ...names)),
   ];
 }

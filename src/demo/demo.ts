@@ -17,7 +17,7 @@ export interface DemoOptions {
   readonly version: string;
   readonly nodeVersion: string;
   /** Resolves when the demo is to stop. */
-  readonly stop: Promise<void>;
+  readonly stop: Promise<unknown>;
 }
 
 /** Runs the demo and gives its exit code: 0 where every step went as it should. Leaves nothing behind. */
@@ -62,8 +62,9 @@ function startGateway(
   { configurationFile }: Workspace,
   logFd: number,
 ): Promise<RunningGateway> {
-  const result = loadConfiguration(configurationFile, {});
-  if (result.kind === 'loaded') return serve(result.configuration, { version, nodeVersion, logFd });
+  const load = () => loadConfiguration(configurationFile, {});
+  const result = load();
+  if (result.kind === 'loaded') return serve(result, { version, nodeVersion, logFd, load });
   const faults = result.faults.map(({ line, path, message }) => `line ${line}: ${path} ${message}`);
   throw new Error(`The configuration of the demo is faulty:\n${faults.join('\n')}`);
 }
@@ -95,7 +96,7 @@ function sceneOf({ ports, ca, client: credentials }: Workspace, store: DemoStore
 }
 
 /** How many steps failed; `undefined` where the walk was stopped. */
-async function walk(report: Report, scene: Scene, stop: Promise<void>): Promise<number | undefined> {
+async function walk(report: Report, scene: Scene, stop: Promise<unknown>): Promise<number | undefined> {
   let failed = 0;
   const stopped = stop.then(() => undefined);
   for (const [index, step] of STEPS.entries()) {

@@ -9,14 +9,21 @@ export interface Place {
   leave(): void;
 }
 
+type InFlightLimits = Pick<ProcessLimits, 'requestsInFlight' | 'requestsInFlightPerClient'>;
+
 /** The requests that are under way in this process. */
 export class Admission {
-  readonly #total: number;
-  readonly #perClient: number | undefined;
+  #total = 0;
+  #perClient: number | undefined;
   readonly #byClient = new Map<string, number>();
   #inFlight = 0;
 
-  constructor(limits: Pick<ProcessLimits, 'requestsInFlight' | 'requestsInFlightPerClient'>) {
+  constructor(limits: InFlightLimits) {
+    this.limit(limits);
+  }
+
+  /** Sets other limits. What is under way stays and counts on, even where that is more than there may be now. */
+  limit(limits: InFlightLimits): void {
     this.#total = limits.requestsInFlight;
     this.#perClient = limits.requestsInFlightPerClient;
   }
@@ -28,9 +35,9 @@ export class Admission {
     let owner: string | undefined;
     return {
       assign: (client) => {
-        if (client === undefined || this.#perClient === undefined) return true;
+        if (client === undefined) return true;
         const others = this.#byClient.get(client) ?? 0;
-        if (others >= this.#perClient) return false;
+        if (this.#perClient !== undefined && others >= this.#perClient) return false;
         this.#byClient.set(client, others + 1);
         owner = client;
         return true;

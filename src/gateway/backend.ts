@@ -1,9 +1,9 @@
-// The connections to the backends and the credentials for them. Knows undici; must not know S3.
+// The connections to the backends. Knows undici; must not know S3.
 import { Agent, type Dispatcher } from 'undici';
 import type { BackendConfiguration, Configuration, Timeouts } from '../config/configuration.ts';
-import { type CredentialSource, credentialsProvider } from '../config/credentials.ts';
+import type { CredentialSource } from '../config/credentials.ts';
 import type { Backend, SigningCredentials } from '../core/policy/policy.ts';
-import type { Logger } from '../observe/log.ts';
+import type { Common } from './common.ts';
 
 /** One backend, reachable. */
 export interface BackendConnection {
@@ -17,24 +17,27 @@ export interface Backends {
   readonly connections: readonly BackendConnection[];
   of(backend: Backend): BackendConnection;
   credentials(backend: Backend): SigningCredentials | undefined;
-  close(): Promise<void>;
+  /** Closes the connections that no other configuration has in common with this one. */
+  close(): void;
 }
 
 /** Longest answer head that is taken from a backend, in bytes. */
 const MAX_ANSWER_HEAD = 64 * 1024;
-/** Wait before credentials that could not be had at start are asked for again. */
-const CREDENTIALS_RETRY_MS = 5_000;
 
 /** Opens the backends; each signs with what its source has. */
 export function openBackends(
-  configuration: Configuration,
+  { backends, timeouts }: Pick<Configuration, 'backends' | 'timeouts'>,
   sourceOf: (backend: BackendConfiguration) => CredentialSource,
+  agents: Common<Dispatcher>,
 ): Backends {
-  const connections = configuration.backends.map((backend) => ({
-    configuration: backend,
-    agent: openAgent(backend, configuration.timeouts),
-    credentials: sourceOf(backend),
-  }));
+  const opened = backends.map((configuration) => {
+    const { name, protocol, hostname, port, ca } = configuration;
+    const agent = agents.hold(JSON.stringify([name, protocol, hostname, port, ca, timeouts]), () =>
+      openAgent(configuration, timeouts),
+    );
+    return { configuration, agent, credentials: sourceOf(configuration) };
+  });
+  const connections = opened.map((each) => ({ ...each, agent: each.agent.value }));
   const byBackend = new Map<Backend, BackendConnection>(
     connections.map((each) => [each.configuration, each]),
   );
@@ -47,9 +50,8 @@ export function openBackends(
     connections,
     of,
     credentials: (backend) => of(backend).credentials.current(),
-    close: async () => {
-      for (const { credentials } of connections) credentials.close();
-      await Promise.all(connections.map(({ agent }) => agent.destroy()));
+    close: () => {
+      for (const { agent } of opened) agent.release();
     },
   };
 }
@@ -68,24 +70,5 @@ export function openAgent({ ca }: BackendConfiguration, timeouts: Timeouts): Dis
     headersTimeout: timeouts.backendFirstByte,
     bodyTimeout: timeouts.bodyIdle,
     maxHeaderSize: MAX_ANSWER_HEAD,
-  });
-}
-
-/** Credentials as configured, fetched in the background. `onFetched` hears of each that are new. */
-export function fetchedCredentials(
-  { name, credentials: spec, region }: BackendConfiguration,
-  logger: Logger,
-  onFetched?: (credentials: SigningCredentials) => void,
-): CredentialSource {
-  const report = (err: Error) => logger.error({ err, backend: name }, 'backend credentials');
-  const credentials = credentialsProvider(spec, region, report, onFetched);
-  fetchCredentials(credentials, report);
-  return credentials;
-}
-
-function fetchCredentials(credentials: CredentialSource, report: (error: Error) => void): void {
-  credentials.ready().catch((error: unknown) => {
-    report(error instanceof Error ? error : new Error(String(error)));
-    setTimeout(fetchCredentials, CREDENTIALS_RETRY_MS, credentials, report).unref();
   });
 }

@@ -17,12 +17,18 @@ interface Waiting {
 
 /** The room of this process. */
 export class BufferBudget {
-  readonly #limit: number;
+  #limit: number;
   readonly #queue = new Set<Waiting>();
   #used = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  /** Sets another limit. What is granted stays granted, even where that is more than there may be now. */
+  limit(bytes: number): void {
+    this.#limit = bytes;
+    this.#grantInTurn();
   }
 
   /** Bytes that are granted now. */

@@ -80,6 +80,7 @@ export class Exchange {
       bucket: facts.bucket,
       key: facts.key,
       client: facts.client,
+      certificate: facts.certificate ?? [],
       accessKeyId: facts.accessKeyId,
       scheme: facts.scheme,
       verification: facts.verification,

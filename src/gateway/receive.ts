@@ -1,17 +1,20 @@
 // From Node's request object to the core's. Knows sockets and listeners; judges nothing.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIPv6, type Socket } from 'node:net';
 import type { ListenerConfiguration } from '../config/configuration.ts';
 import { ReceivedHeaders } from '../core/http/headers.ts';
 import type { Channel, ReceivedRequest } from '../core/request.ts';
+import { certificateNames } from './peer-certificate.ts';
 
 /** A listener as requests see it. */
 export interface ListenerContext {
   readonly name: string;
   readonly encrypted: boolean;
   readonly declaredSecure: boolean;
-  readonly authentication: 'signature' | 'none';
+  readonly authentication: Channel['authentication'];
+  /** Clients are asked for certificates, and have shown one of the right authority. */
+  readonly certificates: boolean;
   readonly signing: 'replace' | 'preserve';
   readonly trustedProxies: BlockList;
 }
@@ -28,6 +31,7 @@ export function listenerContext(listener: ListenerConfiguration): ListenerContex
     encrypted: listener.tls !== undefined,
     declaredSecure: listener.tls === undefined && listener.secure,
     authentication: listener.authentication,
+    certificates: listener.tls?.clientCa !== undefined,
     signing: listener.signing,
     trustedProxies,
   };
@@ -39,15 +43,23 @@ export function receive(message: IncomingMessage, listener: ListenerContext): Re
     method: message.method ?? '',
     target: message.url ?? '',
     headers: ReceivedHeaders.fromRaw(message.rawHeaders),
-    channel: channelOf(listener, message.socket.remoteAddress),
+    channel: channelOf(listener, message.socket.remoteAddress, peerNames(listener, message.socket)),
   };
 }
 
-/** The connection of a peer with this address. */
-export function channelOf(listener: ListenerContext, peerAddress: string | undefined): Channel {
+function peerNames({ certificates }: ListenerContext, socket: Socket): Channel['certificateNames'] {
+  return certificates ? certificateNames(socket) : undefined;
+}
+
+/** The connection of a peer with this address, and with these names in its certificate where it has shown one. */
+export function channelOf(
+  listener: ListenerContext,
+  peerAddress: string | undefined,
+  certificateNames?: Channel['certificateNames'],
+): Channel {
   const { encrypted, declaredSecure, authentication, signing, trustedProxies } = listener;
   const peerTrusted = isTrusted(trustedProxies, peerAddress);
-  return { encrypted, declaredSecure, peerTrusted, authentication, signing };
+  return { encrypted, declaredSecure, peerTrusted, authentication, signing, certificateNames };
 }
 
 function isTrusted(trusted: BlockList, address: string | undefined): boolean {

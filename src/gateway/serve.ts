@@ -1,21 +1,18 @@
-// Puts a configuration to work: backends, listeners, admin listener, metrics and log. The composition root.
-import type { BackendConfiguration, Configuration } from '../config/configuration.ts';
-import type { CredentialSource } from '../config/credentials.ts';
-import type { Backend, KeyUsage } from '../core/policy/policy.ts';
-import { SigningKeys } from '../core/sigv4/signing-key.ts';
-import type { KeyWatch } from '../kms/watch.ts';
+// A gateway in this one process: serving, credentials, KMS keys, admin listener, metrics and log. The composition root.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Configuration } from '../config/configuration.ts';
+import type { LoadedConfiguration, LoadResult } from '../config/load.ts';
+import type { Backend } from '../core/policy/policy.ts';
 import { type AdminServer, type ReadinessCheck, startAdmin } from '../observe/admin.ts';
-import { createLogger, describeFault, type Logger } from '../observe/log.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
 import { openLogStream, toDescriptor } from '../observe/log-stream.ts';
-import { createMetrics, type Metrics } from '../observe/metrics.ts';
-import { createObserver } from '../observe/observe.ts';
-import { Admission } from './admission.ts';
-import { type BackendConnection, type Backends, fetchedCredentials, openBackends } from './backend.ts';
-import { BufferBudget } from './buffer-budget.ts';
-import { type Handling, handle } from './handle.ts';
-import { keyChecks, watchConfiguredKeys } from './key-watch.ts';
-import { listenerContext } from './receive.ts';
-import { type BoundListener, type RunningListener, startListener } from './server.ts';
+import { createMetrics, type Metrics, type ReloadResult } from '../observe/metrics.ts';
+import type { BackendConnection } from './backend.ts';
+import { ConfiguredKeys } from './key-watch.ts';
+import type { BoundListener, RunningListener } from './listener.ts';
+import { Reloading } from './reload.ts';
+import { Serving } from './serving.ts';
+import { credentialSources, type HeldSources } from './sources.ts';
 
 /** What the gateway is given by its process. */
 export interface ServeOptions {
@@ -24,161 +21,154 @@ export interface ServeOptions {
   readonly nodeVersion: string;
   /** File descriptor that log lines are written to. */
   readonly logFd: number;
+  /** Reads the configuration again. */
+  readonly load: () => LoadResult;
 }
 
-/** A gateway at work. */
+/** A gateway at work, in one process or several. */
 export interface RunningGateway {
+  /** Reads the configuration again, at once; a faulty one leaves the one before in force. */
+  reload(): Promise<ReloadResult>;
+  /** Writes the log lines that are still held; for the process's `exit` event. */
+  flushLogSync(): void;
+  /** Ends, with what is in flight. `patiently`: goes on for the configured delay first, so that others learn of it. */
+  close(patiently?: boolean): Promise<void>;
+}
+
+/** A gateway at work in this process. */
+export interface ServingGateway extends RunningGateway {
   readonly listeners: readonly RunningListener[];
   /** `host:port` of the admin listener. */
   readonly admin: string;
   readonly metrics: Metrics;
-  /** Writes the log lines that are still held; for the process's `exit` event. */
-  flushLogSync(): void;
-  close(): Promise<void>;
 }
 
-/** What is in flight when the gateway closes has this long to end. */
-export const CLOSE_GRACE_MS = 10_000;
-
 /** Starts the gateway in this one process; rejects, with everything closed again, when an address cannot be bound. */
-export async function serve(configuration: Configuration, options: ServeOptions): Promise<RunningGateway> {
+export async function serve(started: LoadedConfiguration, options: ServeOptions): Promise<ServingGateway> {
   const metrics = createMetrics(options);
   const log = openLogStream({ sink: toDescriptor(options.logFd), onLinesLost: metrics.logLinesLost });
-  const logger = createLogger({ level: configuration.log.level, destination: log });
-  const sourceOf = (backend: BackendConfiguration) => fetchedCredentials(backend, logger);
-  const running: { close(): Promise<void> | void }[] = [];
-  const closeAll = async () => {
-    await Promise.all(running.map((part) => part.close()));
+  const logger = createLogger({ level: started.configuration.log.level, destination: log });
+  const gateway = new Gateway(metrics, logger);
+  let admin: AdminServer | undefined;
+  let reloading: Reloading | undefined;
+  const close = async (patiently = false) => {
+    const delay = gateway.drain(patiently);
+    await Promise.all([delay, reloading?.close()]);
+    await gateway.close();
+    await admin?.close();
     await new Promise<void>((resolve) => log.flush(resolve));
   };
   try {
-    let keys: KeyWatch | undefined;
-    const unusableKeys = (backend: Backend) => keys?.unusable(backend);
-    const serving = await startServing(configuration, { metrics, logger, sourceOf, unusableKeys });
-    running.push(serving);
-    const { listeners, backends } = serving;
-    const credentialsOf = (backend: Backend) => backends.of(backend).credentials;
-    const watch = watchConfiguredKeys(configuration, { metrics, logger, credentialsOf });
-    keys = watch;
-    running.push(watch);
-    const { host, port } = configuration.admin;
-    const readiness = () => [
-      ...listenerChecks(listeners),
-      ...credentialChecks(backends.connections),
-      ...keyChecks(watch),
-    ];
-    const admin = await startAdmin({ host, port, metrics, readiness });
-    running.push(admin);
-    announce(logger, listeners, admin);
-    return { listeners, admin: admin.address, metrics, flushLogSync: log.flushSync, close: closeAll };
-  } catch (error) {
-    await closeAll();
-    throw error;
-  }
-}
-
-/** What serving clients takes besides a configuration. */
-export interface ServingOptions {
-  readonly metrics: Metrics;
-  readonly logger: Logger;
-  /** Where the credentials for a backend come from. */
-  readonly sourceOf: (backend: BackendConfiguration) => CredentialSource;
-  /** Keys that KMS says can never encrypt objects; nothing where no KMS is asked. */
-  readonly unusableKeys: (backend: Backend) => ReadonlyMap<string, KeyUsage> | undefined;
-  /** Keys of the session tickets of TLS by listener, where several processes share them. */
-  readonly ticketKeys?: ReadonlyMap<string, Buffer>;
-}
-
-/** The part of a gateway that serves clients. */
-export interface Serving {
-  readonly listeners: readonly RunningListener[];
-  readonly backends: Backends;
-  close(): Promise<void>;
-}
-
-/** Opens backends and listeners; rejects, with everything closed again, when an address cannot be bound. */
-export async function startServing(configuration: Configuration, options: ServingOptions): Promise<Serving> {
-  const { metrics } = options;
-  const backends = openBackends(configuration, options.sourceOf);
-  const handling = handlingOf(configuration, backends, options);
-  try {
-    const listeners = await startListeners(configuration, handling, options);
-    const { connections, requestsInFlight, requestsInFlightPerClient, bufferedBytes } = configuration.limits;
-    metrics.serving({
-      connections,
-      requests_in_flight: requestsInFlight,
-      requests_in_flight_per_client: requestsInFlightPerClient,
-      buffered_bytes: bufferedBytes,
-    });
-    metrics.measureBufferedBytes(() => handling.buffered.used);
-    const close = async () => {
-      await Promise.all(listeners.map((listener) => listener.close(CLOSE_GRACE_MS)));
-      await backends.close();
+    await gateway.start(started.configuration);
+    const { load } = options;
+    const reloads = new Reloading({ started, load, apply: gateway.change, metrics, logger });
+    reloading = reloads;
+    const readiness = () => [...gateway.checks(), reloads.check()];
+    admin = await startAdmin({ ...started.configuration.admin, metrics, readiness });
+    announce(logger, gateway.serving.listeners, admin);
+    return {
+      get listeners() {
+        return gateway.serving.listeners;
+      },
+      admin: admin.address,
+      metrics,
+      reload: () => reloads.reload(),
+      flushLogSync: log.flushSync,
+      close,
     };
-    return { listeners, backends, close };
   } catch (error) {
-    await backends.close();
+    await close();
     throw error;
   }
 }
 
-function handlingOf(
-  { policy, timeouts, limits }: Configuration,
-  backends: Backends,
-  { metrics, logger, unusableKeys }: ServingOptions,
-): Handling {
-  return {
-    policy,
-    backends,
-    keys: new SigningKeys(),
-    unusableKeys,
-    bodyIdleMs: timeouts.bodyIdle,
-    admission: new Admission(limits),
-    buffered: new BufferBudget(limits.bufferedBytes),
-    observe: createObserver(metrics, logger),
-    reportBug: (error, requestId) =>
-      logger.error({ fault: describeFault(error), requestId }, 'fault of the gateway'),
-    requestStarted: metrics.requestStarted,
-    requestFinished: metrics.requestFinished,
-  };
-}
+/** Everything of the gateway that changes with its configuration. */
+class Gateway {
+  readonly serving: Serving;
+  readonly #logger: Logger;
+  readonly #keys: ConfiguredKeys;
+  readonly #sourcesFor: ReturnType<typeof credentialSources>;
+  #sources: HeldSources | undefined;
+  #configuration: Configuration | undefined;
+  #draining = false;
 
-async function startListeners(
-  { listeners, timeouts, limits }: Configuration,
-  handling: Handling,
-  { metrics, ticketKeys }: ServingOptions,
-): Promise<RunningListener[]> {
-  const started: RunningListener[] = [];
-  try {
-    for (const listener of listeners) {
-      const context = listenerContext(listener);
-      const bounds = {
-        timeouts,
-        connections: limits.connections,
-        ticketKeys: ticketKeys?.get(listener.name),
-      };
-      const { connectionOpened, connectionClosed, connectionRefused } = metrics;
-      started.push(
-        await startListener(listener, bounds, {
-          onRequest: (request, response, mayContinue) =>
-            void handle(handling, context, request, response, mayContinue),
-          observe: handling.observe,
-          connectionOpened,
-          connectionClosed,
-          connectionRefused,
-        }),
-      );
-      metrics.certificateExpiry(listener.name, listener.tls && new Date(listener.tls.notAfter));
+  constructor(metrics: Metrics, logger: Logger) {
+    this.#logger = logger;
+    this.serving = new Serving({ metrics, logger });
+    this.#keys = new ConfiguredKeys({ metrics, logger });
+    this.#sourcesFor = credentialSources(logger);
+  }
+
+  /** At the start credentials are not waited for: readiness tells of them. */
+  start(configuration: Configuration): Promise<void> {
+    return this.#apply(configuration, this.#sourcesFor(configuration.backends));
+  }
+
+  /** Rejects, with everything as before, when the configuration cannot be put in force. */
+  readonly change = async (configuration: Configuration): Promise<void> => {
+    const sources = this.#sourcesFor(configuration.backends);
+    const before = this.serving.listeners.map(boundAt);
+    try {
+      await sources.ready();
+    } catch (error) {
+      sources.close();
+      throw error;
     }
-    return started;
-  } catch (error) {
-    await Promise.all(started.map((listener) => listener.close(0)));
-    throw error;
+    await this.#apply(configuration, sources);
+    announceChanges(this.#logger, before, this.serving.listeners);
+  };
+
+  async #apply(configuration: Configuration, sources: HeldSources): Promise<void> {
+    const supplies = {
+      sourceOf: sources.of,
+      unusableKeys: (backend: Backend) => this.#keys.unusable(backend),
+    };
+    try {
+      (await this.serving.prepare(configuration, supplies)).commit();
+    } catch (error) {
+      sources.close();
+      throw error;
+    }
+    this.#sources?.close();
+    this.#sources = sources;
+    this.#configuration = configuration;
+    this.#keys.follow(configuration, sources.of);
+    this.#logger.level = configuration.log.level;
+  }
+
+  checks(): ReadinessCheck[] {
+    return [
+      ...drainChecks(this.#draining),
+      ...this.serving.listeners.map(({ name, listening: ok }) => ({ name: `listener ${name}`, ok })),
+      ...credentialChecks(this.serving.connections),
+      ...this.#keys.checks(),
+    ];
+  }
+
+  /** Tells probes and clients that it is about to end; done when they have had their time to hear it. */
+  async drain(patiently: boolean): Promise<void> {
+    this.#draining = true;
+    this.serving.lastAnswers();
+    if (patiently && this.#configuration) await drainDelay(this.#logger, this.#configuration);
+  }
+
+  async close(): Promise<void> {
+    await this.serving.close();
+    this.#keys.close();
+    this.#sources?.close();
   }
 }
 
-function listenerChecks(listeners: readonly RunningListener[]): ReadinessCheck[] {
-  return listeners.map(({ name, listening: ok }) => ({ name: `listener ${name}`, ok }));
+/** Fails from the moment that the gateway is told to end. */
+export function drainChecks(draining: boolean): ReadinessCheck[] {
+  return draining ? [{ name: 'draining', ok: false, detail: 'the gateway has been told to end' }] : [];
+}
+
+/** The time in which those who send requests here learn from readiness, and from answers, to send them elsewhere. */
+export async function drainDelay(logger: Logger, { drain }: Configuration): Promise<void> {
+  const { delay: delayMs, deadline: deadlineMs } = drain;
+  logger.info({ delayMs, deadlineMs }, 'draining');
+  await sleep(delayMs);
 }
 
 /** A backend can be signed for once there are credentials; where nothing is signed, none are needed. */
@@ -202,6 +192,28 @@ export function announce(
   listeners: readonly BoundListener[],
   admin: Pick<AdminServer, 'address'>,
 ): void {
-  for (const { name, host, port } of listeners) logger.info({ listener: name, host, port }, 'listening');
+  announceChanges(logger, [], listeners);
   logger.info({ address: admin.address }, 'admin listening');
+}
+
+/** Says which listeners there are that were not there before, and which are no more. */
+export function announceChanges(
+  logger: Logger,
+  before: readonly BoundListener[],
+  now: readonly BoundListener[],
+): void {
+  const without = (all: readonly BoundListener[], others: readonly BoundListener[]) =>
+    all.map(boundAt).filter((one) => !others.some((other) => isSameListener(one, other)));
+  const line = ({ name, host, port }: BoundListener) => ({ listener: name, host, port });
+  for (const listener of without(before, now)) logger.info(line(listener), 'listens no more');
+  for (const listener of without(now, before)) logger.info(line(listener), 'listening');
+}
+
+/** The address alone, as it is now. */
+export function boundAt({ name, host, port }: BoundListener): BoundListener {
+  return { name, host, port };
+}
+
+function isSameListener(one: BoundListener, other: BoundListener): boolean {
+  return one.name === other.name && one.host === other.host && one.port === other.port;
 }

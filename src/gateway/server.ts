@@ -1,7 +1,8 @@
-// One listener: sockets, TLS, limits of the HTTP parser, and what cannot become a request. Knows Node's servers, no S3.
+// The HTTP server of one listener under one configuration: TLS, limits of the parser, what cannot become a request, and the
+// end of its connections. Is handed its connections. Knows Node's servers, no S3.
 import * as http from 'node:http';
 import * as https from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { ListenerConfiguration, Timeouts } from '../config/configuration.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { NOTHING_KNOWN } from '../observe/observation.ts';
@@ -9,28 +10,7 @@ import type { Observer } from '../observe/observe.ts';
 import { endMalformed, MAX_HEADER_BYTES } from './malformed.ts';
 import { newRequestId } from './receive.ts';
 import { errorDocument, errorHeaders } from './respond.ts';
-
-export type RequestListener = (
-  request: http.IncomingMessage,
-  response: http.ServerResponse,
-  mayContinue: boolean,
-) => void;
-
-/** Where a listener is bound; with port 0 the system has chosen one. */
-export interface BoundListener {
-  readonly name: string;
-  readonly host: string;
-  readonly port: number;
-}
-
-/** A listener that is bound. */
-export interface RunningListener extends BoundListener {
-  readonly listening: boolean;
-  /** Takes new keys for the session tickets of TLS; older tickets then no longer resume a session. */
-  setTicketKeys(keys: Buffer): void;
-  /** Takes no more connections, lets what is in flight end, then breaks what is left after `graceMs`. */
-  close(graceMs: number): Promise<void>;
-}
+import { type RequestListener, Turns } from './turns.ts';
 
 /** What a listener is bounded by. */
 export interface ListenerBounds {
@@ -45,93 +25,105 @@ export interface ListenerBounds {
 export interface ListenerEvents {
   readonly onRequest: RequestListener;
   readonly observe: Observer;
-  connectionOpened(listener: string): void;
-  connectionClosed(listener: string): void;
-  connectionRefused(listener: string): void;
 }
 
+/** The server of one listener under one configuration. */
+export interface ListenerServer {
+  take(socket: Socket): void;
+  setTicketKeys(keys: Buffer): void;
+  /** Is given no more connections; those that it has go on. */
+  retire(): void;
+  /** From now on each connection ends with its next answer. */
+  lastAnswers(): void;
+  /** Ends every connection: at once, or with the answer under way. `withRequests`: what still comes before is served. */
+  end(withRequests: boolean): void;
+  /** Done when it is given no more connections and has none. */
+  readonly over: Promise<void>;
+}
+
+/**
+ * Mozilla's intermediate suites (Server Side TLS 5.7), less those with finite-field Diffie-Hellman, which no client of today
+ * needs: forward secrecy and authenticated encryption alone. Stated here, so that nothing that Node.js is started with, and
+ * no OpenSSL it is linked to, adds one.
+ */
+const CIPHERS = [
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'TLS_AES_128_GCM_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+].join(':');
 const KEEP_ALIVE_MS = 65_000;
-/** Requests that are parsed ahead on a connection before no more of it is read: a client could send them without end. */
-const MAX_AHEAD = 32;
 /** How often connections are looked through for requests that do not come. */
 const CHECK_MS = 5_000;
 
-/** Binds a listener; rejects, naming the address, when it cannot. */
-export async function startListener(
+/** Makes ready for connections; throws where TLS cannot be as configured. `kept` takes those that are kept for later. */
+export function openServer(
   configuration: ListenerConfiguration,
   bounds: ListenerBounds,
-  events: ListenerEvents,
-): Promise<RunningListener> {
+  { onRequest, observe }: ListenerEvents,
+  kept: Set<Socket>,
+): ListenerServer {
   const server = createServer(configuration, bounds);
-  const { name, host } = configuration;
-  const kept = serveInTurn(server, events.onRequest, bounds.timeouts.bodyIdle, (refusal, socket) =>
-    answerUnparsed(configuration, refusal, socket, events.observe),
+  const { promise: over, resolve: isOver } = Promise.withResolvers<void>();
+  const turns = new Turns(onRequest, kept);
+  let connections = 0;
+  let begun = false;
+  let retired = false;
+  const closeWhenOver = () => {
+    if (!retired || connections > 0) return;
+    server.close();
+    isOver();
+  };
+  const retire = () => {
+    retired = true;
+    closeWhenOver();
+  };
+  serveInTurn(server, turns);
+  endMalformed(
+    server,
+    (socket) => turns.latest(socket),
+    (refusal, socket) => answerUnparsed(configuration, refusal, socket, observe),
   );
-  boundConnections(server, name, bounds.connections, kept, events);
-  await listen(server, configuration);
-  const { port } = server.address() as AddressInfo;
+  endIdle(server, bounds.timeouts.bodyIdle, turns);
   return {
-    name,
-    host,
-    port,
-    get listening() {
-      return server.listening;
+    over,
+    retire,
+    take: (socket) => {
+      // Node looks for requests that do not come once a server listens; the address of this one is its listener's.
+      if (!begun) server.emit('listening');
+      begun = true;
+      connections += 1;
+      socket.once('close', () => {
+        connections -= 1;
+        closeWhenOver();
+      });
+      // To TLS the end of what a client sends is the end of the connection.
+      if (configuration.tls) socket.allowHalfOpen = false;
+      server.emit('connection', socket);
     },
     setTicketKeys: (keys) => {
       if (server instanceof https.Server) server.setTicketKeys(keys);
     },
-    close: (graceMs) => close(server, graceMs),
+    lastAnswers: () => turns.end('with the next answer'),
+    end: (withRequests) => {
+      turns.end(withRequests ? 'now' : 'now, unserved');
+      retire();
+    },
   };
 }
 
-/**
- * Hands requests on, of each connection one at a time. Node parses ahead what a client sends without waiting for answers;
- * handled at once, all of that would be under way on behalf of one connection, and writes could overtake each other.
- * Gives the connections that have been answered and are kept for later, those that have waited longest first.
- */
-function serveInTurn(
-  server: http.Server,
-  onRequest: RequestListener,
-  idleMs: number,
-  onUnparsed: (refusal: Refusal, socket: Socket) => void,
-): ReadonlySet<Socket> {
-  const latest = new WeakMap<Socket, http.ServerResponse>();
-  const ahead = new WeakMap<Socket, number>();
-  const kept = new Set<Socket>();
-  const forgetClosed = (socket: Socket) => socket.once('close', () => kept.delete(socket));
-  const boundReading = (socket: Socket) => {
-    if ((ahead.get(socket) ?? 0) >= MAX_AHEAD) socket.pause();
-    else socket.resume();
-  };
-  const isBusy = (response: http.ServerResponse | undefined) => response !== undefined && !response.closed;
-  const serve = (request: http.IncomingMessage, response: http.ServerResponse, mayContinue: boolean) => {
-    const { socket } = request;
-    const before = latest.get(socket);
-    latest.set(socket, response);
-    kept.delete(socket);
-    response.once('close', () => {
-      if (latest.get(socket) === response && !socket.destroyed) kept.add(socket);
-    });
-    if (before && isBusy(before)) {
-      ahead.set(socket, (ahead.get(socket) ?? 0) + 1);
-      // Not here and now: at the end of this request Node resumes reading for the next.
-      process.nextTick(boundReading, socket);
-      before.once('close', () => {
-        ahead.set(socket, (ahead.get(socket) ?? 1) - 1);
-        boundReading(socket);
-        // The client has left, or was told that the connection ends: what it sent ahead is not begun.
-        if (!socket.destroyed && socket.writable) onRequest(request, response, mayContinue);
-      });
-    } else onRequest(request, response, mayContinue);
-  };
-  if (server instanceof https.Server) server.on('secureConnection', forgetClosed);
-  else server.on('connection', forgetClosed);
-  server.on('request', (request, response) => serve(request, response, false));
-  server.on('checkContinue', (request, response) => serve(request, response, true));
-  server.on('checkExpectation', (request, response) => serve(request, response, false));
-  endMalformed(server, (socket) => latest.get(socket), onUnparsed);
-  endIdle(server, idleMs, (socket) => latest.get(socket));
-  return kept;
+function serveInTurn(server: http.Server | https.Server, turns: Turns): void {
+  server.on(server instanceof https.Server ? 'secureConnection' : 'connection', (socket: Socket) =>
+    turns.opened(socket),
+  );
+  server.on('request', (request, response) => turns.serve(request, response, false));
+  server.on('checkContinue', (request, response) => turns.serve(request, response, true));
+  server.on('checkExpectation', (request, response) => turns.serve(request, response, false));
 }
 
 /**
@@ -139,36 +131,9 @@ function serveInTurn(
  * its place among the requests for ever. Node asks here about those that are kept for later, too. One that waits for its
  * answer is left alone.
  */
-function endIdle(
-  server: http.Server,
-  idleMs: number,
-  latest: (socket: Socket) => http.ServerResponse | undefined,
-): void {
+function endIdle(server: http.Server, idleMs: number, turns: Turns): void {
   server.setTimeout(idleMs, (socket) => {
-    if (socket.writableLength > 0 || latest(socket)?.closed) socket.destroy();
-  });
-}
-
-/**
- * Over the limit a connection is closed as it comes: an answer would take a TLS handshake, the dearest thing that a client
- * can ask for. One that is only kept for later makes room for the next.
- */
-function boundConnections(
-  server: http.Server,
-  name: string,
-  limit: number,
-  kept: ReadonlySet<Socket>,
-  events: ListenerEvents,
-): void {
-  server.maxConnections = limit;
-  server.on('connection', (socket: Socket) => {
-    events.connectionOpened(name);
-    socket.once('close', () => events.connectionClosed(name));
-  });
-  server.on('drop', () => {
-    events.connectionRefused(name);
-    const [idlest] = kept;
-    idlest?.destroy();
+    if (socket.writableLength > 0 || turns.latest(socket)?.closed) socket.destroy();
   });
 }
 
@@ -194,30 +159,13 @@ function createServer(
     cert: tls.certificate,
     key: tls.key,
     minVersion: tls.minVersion,
+    ciphers: CIPHERS,
+    // All are good: the client knows which its processor is quick at.
+    honorCipherOrder: false,
     handshakeTimeout: timeouts.tlsHandshake,
     ALPNProtocols: ['http/1.1'],
     ...(ticketKeys === undefined ? {} : { ticketKeys }),
     ...(tls.clientCa === undefined ? {} : { ca: tls.clientCa, requestCert: true, rejectUnauthorized: true }),
-  });
-}
-
-function listen(server: http.Server, { host, port }: ListenerConfiguration): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause) => {
-      reject(new Error(`cannot listen on ${host}:${port}: ${cause.message}`, { cause }));
-    });
-    server.listen({ host, port }, resolve);
-  });
-}
-
-function close(server: http.Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), graceMs);
-    server.close(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-    server.closeIdleConnections();
   });
 }
 

@@ -25,7 +25,7 @@ export interface WatchListener {
 export interface KeyWatch {
   keys(): readonly WatchedKey[];
   /** Keys of which KMS has said that they can never encrypt objects. */
-  unusable(backend: Backend): ReadonlyMap<string, KeyUsage>;
+  unusable(backend: Pick<Backend, 'name'>): ReadonlyMap<string, KeyUsage>;
   /** Asks no more, and gives up what is being asked. */
   close(): void;
 }
@@ -43,13 +43,13 @@ export function watchKeys(
   credentials: (backend: KmsBackend) => CredentialSource,
   listener: WatchListener,
 ): KeyWatch {
-  const watches = new Map<Backend, BackendWatch>();
+  const watches = new Map<string, BackendWatch>();
   for (const [backend, keyIds] of keysByBackend(uses)) {
-    watches.set(backend, new BackendWatch(backend, keyIds, credentials(backend), listener));
+    watches.set(backend.name, new BackendWatch(backend, keyIds, credentials(backend), listener));
   }
   return {
     keys: () => [...watches.values()].flatMap((watch) => watch.keys()),
-    unusable: (backend) => watches.get(backend)?.unusable ?? NONE,
+    unusable: (backend) => watches.get(backend.name)?.unusable ?? NONE,
     close: () => {
       for (const watch of watches.values()) watch.close();
     },

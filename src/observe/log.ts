@@ -77,6 +77,7 @@ function auditFields(observation: Observation): Record<string, unknown> {
     peerAddress: observation.peerAddress,
     secure: observation.secure,
     client: observation.client,
+    certificate: listed(observation.certificate),
     accessKeyId: observation.accessKeyId,
     scheme: observation.scheme,
     method: observation.method,

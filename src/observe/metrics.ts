@@ -30,6 +30,8 @@ export interface Metrics {
   certificateExpiry(listener: string, expires: Date | undefined): void;
   /** A key that will be asked about: its series begins. */
   kmsKeyWatched(backend: string, keyId: string): void;
+  /** A key that nobody asks about any more: its series end. */
+  kmsKeyForgotten(backend: string, keyId: string): void;
   /** What KMS has said of a key, now. */
   kmsKeyChecked(backend: string, keyId: string, usable: boolean): void;
   configurationReloaded(result: ReloadResult): void;
@@ -37,6 +39,8 @@ export interface Metrics {
   logLinesLost(count: number): void;
   connectionOpened(listener: string): void;
   connectionClosed(listener: string): void;
+  /** There is no listener of this name any more, and no connection. */
+  listenerGone(listener: string): void;
   /** Counts a connection that was closed at once because its listener had as many as it may. */
   connectionRefused(listener: string): void;
   /** States the limits of this process, and that it serves clients. */
@@ -83,6 +87,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
       else families.certificateExpiry.set({ listener }, expires.getTime() / 1000);
     },
     kmsKeyWatched: (backend, keyId) => families.kmsKeyCheck.set({ backend, key_id: keyId }, 0),
+    kmsKeyForgotten: (backend, keyId) => {
+      families.kmsKeyUsable.remove({ backend, key_id: keyId });
+      families.kmsKeyCheck.remove({ backend, key_id: keyId });
+    },
     kmsKeyChecked: (backend, keyId, usable) => {
       families.kmsKeyUsable.set({ backend, key_id: keyId }, usable ? 1 : 0);
       families.kmsKeyCheck.setToCurrentTime({ backend, key_id: keyId });
@@ -94,11 +102,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     logLinesLost: (count) => families.logLinesLost.inc(count),
     connectionOpened: (listener) => families.connections.inc({ listener }),
     connectionClosed: (listener) => families.connections.dec({ listener }),
+    listenerGone: (listener) => families.connections.remove({ listener }),
     connectionRefused: (listener) => families.connectionsRefused.inc({ listener }),
     serving: (limits) => {
       families.workers.set(1);
       for (const [name, value] of Object.entries(limits)) {
-        if (value !== undefined) families.limits.set({ limit: name }, value);
+        if (value === undefined) families.limits.remove({ limit: name });
+        else families.limits.set({ limit: name }, value);
       }
     },
     measureBufferedBytes: (read) => {

@@ -19,6 +19,8 @@ export interface Observation {
   readonly bucket: string | undefined;
   readonly key: string | undefined;
   readonly client: string | undefined;
+  /** Names in the certificate of the client: the one it is known by, or those that are not its own. */
+  readonly certificate: readonly string[];
   readonly accessKeyId: string | undefined;
   readonly scheme: AuthenticationScheme | undefined;
   /** `verified`, or the reason of the refusal where authentication failed; absent where it was not reached. */
@@ -68,6 +70,7 @@ export const NOTHING_KNOWN: Omit<Observation, 'requestId' | 'listener' | 'outcom
   bucket: undefined,
   key: undefined,
   client: undefined,
+  certificate: [],
   accessKeyId: undefined,
   scheme: undefined,
   verification: undefined,

@@ -1,15 +1,24 @@
 // The gateway as several processes: the primary, which serves no client, has what there is once: the admin listener,
 // the log, the credentials for backends, the keys of session tickets. Everything else is the workers'.
 import type { Configuration } from '../config/configuration.ts';
-import { keyChecks } from '../gateway/key-watch.ts';
-import { announce, CLOSE_GRACE_MS, credentialChecks, type ServeOptions } from '../gateway/serve.ts';
+import type { LoadedConfiguration } from '../config/load.ts';
+import { Reloading } from '../gateway/reload.ts';
+import {
+  announce,
+  announceChanges,
+  credentialChecks,
+  drainChecks,
+  drainDelay,
+  type RunningGateway,
+  type ServeOptions,
+} from '../gateway/serve.ts';
 import { type AdminServer, type ReadinessCheck, startAdmin } from '../observe/admin.ts';
 import { exposeTogether } from '../observe/aggregate.ts';
-import { createLogger } from '../observe/log.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
 import { type LogStream, openLogStream, toDescriptor } from '../observe/log-stream.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
-import { type HandedOut, handOut } from './hand-out.ts';
-import { startWorkers, type Workers } from './supervisor.ts';
+import { HandOut } from './hand-out.ts';
+import { type SupervisorOptions, startWorkers, type Workers } from './supervisor.ts';
 
 export interface PrimaryOptions extends ServeOptions {
   readonly workers: number;
@@ -18,47 +27,106 @@ export interface PrimaryOptions extends ServeOptions {
 }
 
 /** A gateway of several processes at work. */
-export interface RunningPrimary {
+export interface RunningPrimary extends RunningGateway {
   /** Resolves, with what is wrong, when no worker can be kept up. */
   readonly hopeless: Promise<Error>;
-  /** Writes the log lines that are still held; for the process's `exit` event. */
-  flushLogSync(): void;
-  close(): Promise<void>;
 }
 
 /** Starts the workers and then the admin listener; rejects, with everything ended again, when one of them cannot serve. */
 export async function servePrimary(
-  configuration: Configuration,
+  started: LoadedConfiguration,
   options: PrimaryOptions,
 ): Promise<RunningPrimary> {
   const metrics = createMetrics(options);
   const log = openLogStream({ sink: toDescriptor(options.logFd), onLinesLost: metrics.logLinesLost });
-  const logger = createLogger({ level: configuration.log.level, destination: log });
-  let workers: Workers | undefined;
-  const handedOut = handOut(configuration, { metrics, logger }, () => workers?.share());
+  const logger = createLogger({ level: started.configuration.log.level, destination: log });
+  const primary = new Primary(metrics, logger);
   let admin: AdminServer | undefined;
-  const close = async () => {
-    handedOut.close();
-    await Promise.all([workers?.close(), admin?.close()]);
+  let reloading: Reloading | undefined;
+  const close = async (patiently = false) => {
+    const delay = primary.drain(patiently);
+    await Promise.all([delay, reloading?.close()]);
+    await primary.close();
+    await admin?.close();
     await new Promise<void>((resolve) => log.flush(resolve));
   };
   try {
-    workers = await startWorkers({
-      count: options.workers,
-      program: options.program,
-      logger,
-      configuration,
-      shared: handedOut.shared,
-      onLog: (bytes) => takeLines(log, bytes),
-      onLost: metrics.workerLost,
-      closeGraceMs: CLOSE_GRACE_MS,
-    });
-    admin = await startAdminOf(configuration, options, metrics, workers, handedOut);
+    const { workers: count, program, load } = options;
+    const onLog = (bytes: Buffer) => takeLines(log, bytes);
+    const supervision = { count, program, logger, onLog, onLost: metrics.workerLost };
+    const workers = await primary.start(started.configuration, supervision);
+    const reloads = new Reloading({ started, load, apply: primary.change, metrics, logger });
+    reloading = reloads;
+    const readiness = () => [...primary.checks(count), reloads.check()];
+    const exposition = async () => exposeTogether([await metrics.snapshot(), ...(await workers.reports())]);
+    admin = await startAdmin({ ...started.configuration.admin, metrics: { exposition }, readiness });
     announce(logger, workers.listeners, admin);
-    return { hopeless: workers.hopeless, flushLogSync: log.flushSync, close };
+    const { hopeless } = workers;
+    return { hopeless, reload: () => reloads.reload(), flushLogSync: log.flushSync, close };
   } catch (error) {
     await close();
     throw error;
+  }
+}
+
+/** Everything of the primary that changes with its configuration. */
+class Primary {
+  readonly #logger: Logger;
+  readonly #handOut: HandOut;
+  #configuration: Configuration | undefined;
+  #workers: Workers | undefined;
+  #draining = false;
+
+  constructor(metrics: Metrics, logger: Logger) {
+    this.#logger = logger;
+    this.#handOut = new HandOut({ metrics, logger }, () => this.#workers?.share());
+  }
+
+  async start(configuration: Configuration, options: Omit<SupervisorOptions, 'first'>): Promise<Workers> {
+    const handOut = await this.#handOut.prepare(configuration, false);
+    handOut.commit();
+    this.#configuration = configuration;
+    this.#workers = await startWorkers({ ...options, first: { configuration, shared: handOut.shared } });
+    return this.#workers;
+  }
+
+  /** Rejects, with everything as before, when one of the workers cannot serve by the configuration. */
+  readonly change = async (configuration: Configuration): Promise<void> => {
+    const workers = this.#workers;
+    if (!workers) throw new Error('the workers have not been started');
+    const before = workers.listeners;
+    const handOut = await this.#handOut.prepare(configuration, true);
+    try {
+      await workers.change({ configuration, shared: handOut.shared });
+    } catch (error) {
+      handOut.abandon();
+      throw error;
+    }
+    handOut.commit();
+    this.#configuration = configuration;
+    this.#logger.level = configuration.log.level;
+    announceChanges(this.#logger, before, workers.listeners);
+  };
+
+  checks(count: number): ReadinessCheck[] {
+    return [
+      ...drainChecks(this.#draining),
+      workersCheck(this.#workers?.serving() ?? 0, count),
+      ...credentialChecks(this.#handOut.backends),
+      ...this.#handOut.keyChecks(),
+    ];
+  }
+
+  /** Tells probes and clients that it is about to end; done when they have had their time to hear it. */
+  async drain(patiently: boolean): Promise<void> {
+    this.#draining = true;
+    this.#workers?.drain();
+    if (patiently && this.#configuration) await drainDelay(this.#logger, this.#configuration);
+  }
+
+  async close(): Promise<void> {
+    await this.#workers?.close();
+    this.#handOut.close();
   }
 }
 
@@ -66,22 +134,6 @@ export async function servePrimary(
 function takeLines(log: LogStream, bytes: Buffer): void {
   const text = bytes.toString();
   log.write(text, text.split('\n').length - 1);
-}
-
-function startAdminOf(
-  { admin: { host, port } }: Configuration,
-  { workers: count }: PrimaryOptions,
-  metrics: Metrics,
-  workers: Workers,
-  { backends, keys }: HandedOut,
-): Promise<AdminServer> {
-  const exposition = async () => exposeTogether([await metrics.snapshot(), ...(await workers.reports())]);
-  const readiness = () => [
-    workersCheck(workers.serving(), count),
-    ...credentialChecks(backends),
-    ...keyChecks(keys),
-  ];
-  return startAdmin({ host, port, metrics: { exposition }, readiness });
 }
 
 /** One worker serves every listener: while others are replaced, there is less room but no fault. */

@@ -2,10 +2,10 @@
 // Knows processes; what a worker serves and where its log goes is told by whoever starts them.
 import cluster, { type Worker } from 'node:cluster';
 import type { Configuration } from '../config/configuration.ts';
-import type { BoundListener } from '../gateway/server.ts';
+import type { BoundListener } from '../gateway/listener.ts';
 import { addCounts, type Snapshot } from '../observe/aggregate.ts';
 import type { Logger } from '../observe/log.ts';
-import type { FromWorker, Shared, ToWorker } from './messages.ts';
+import type { ChangeAnswer, FromWorker, Given, PrepareChange, Shared, ToWorker } from './messages.ts';
 import { addLife, isHopeless, type Lives, NO_LIVES, restartDelay } from './restart.ts';
 
 export interface SupervisorOptions {
@@ -13,14 +13,17 @@ export interface SupervisorOptions {
   /** The program that each worker runs, with `worker` as its argument. */
   readonly program: string;
   readonly logger: Logger;
-  readonly configuration: Configuration;
-  /** What the workers share, as it is now. */
-  readonly shared: () => Shared;
+  readonly first: Served;
   readonly onLog: (bytes: Buffer) => void;
   /** Told of each worker that ends without being told to. */
   readonly onLost: () => void;
-  /** How long what is in flight may take to end. */
-  readonly closeGraceMs: number;
+}
+
+/** What workers serve by. */
+export interface Served {
+  readonly configuration: Configuration;
+  /** What they share, as it is now. */
+  readonly shared: () => Shared;
 }
 
 /** The workers, all of which have served. */
@@ -28,13 +31,20 @@ export interface Workers {
   readonly listeners: readonly BoundListener[];
   /** How many serve now. */
   serving(): number;
+  /**
+   * Puts another configuration in force. Every worker makes ready for it before the first serves by it; rejects, and leaves
+   * all as they were, when one of them cannot.
+   */
+  change(to: Served): Promise<void>;
   /** Hands out what they share once more. */
   share(): void;
   /** The metrics of all workers, and what is left of those that are gone. */
   reports(): Promise<readonly Snapshot[]>;
   /** Resolves, with what is wrong, when no worker can be kept up. */
   readonly hopeless: Promise<Error>;
-  /** Lets what is in flight end, then the workers. */
+  /** Lets each connection end with its next answer. */
+  drain(): void;
+  /** Lets what is in flight end until the deadline, then the workers. */
   close(): Promise<void>;
 }
 
@@ -44,13 +54,19 @@ const REPORT_MS = 5_000;
 const MAX_UNANSWERED = 6;
 /** How long a scrape waits for a worker; then its last report stands. */
 const SCRAPE_MS = 1_000;
-/** On top of the grace: for a worker to write its log and leave. */
+/** How long a worker may take for one step of a change. Binding an address takes a moment. */
+const CHANGE_MS = 10_000;
+/** On top of the deadline: for a worker to write its log and leave. */
 const LEAVE_MS = 3_000;
 
 /** One of the workers, through all replacements. */
 interface Place {
   worker: Worker | undefined;
   servingSince: number | undefined;
+  /** The configuration it serves by. */
+  generation: number | undefined;
+  /** The one that it was last told to make ready for. */
+  toldOf: number | undefined;
   /** What the worker says is wrong. */
   problem: string | undefined;
   snapshot: Snapshot | undefined;
@@ -58,11 +74,21 @@ interface Place {
   lives: Lives;
   restart: NodeJS.Timeout | undefined;
   onReport: (() => void)[];
+  onChanged: ((answer: ChangeAnswer | undefined) => void)[];
+}
+
+/** What workers are started with, and told to change to. */
+interface Newest extends Served {
+  readonly generation: number;
 }
 
 interface State extends SupervisorOptions {
   readonly places: readonly Place[];
   listeners: readonly BoundListener[];
+  newest: Newest;
+  draining: boolean;
+  /** Counts every configuration that was tried. */
+  generations: number;
   phase: 'starting' | 'up' | 'closing';
   /** Counts of the workers that are gone. */
   past: Promise<Snapshot>;
@@ -82,6 +108,9 @@ export async function startWorkers(options: SupervisorOptions): Promise<Workers>
     ...options,
     places: Array.from({ length: options.count }, newPlace),
     listeners: [],
+    newest: { ...options.first, generation: 0 },
+    draining: false,
+    generations: 0,
     phase: 'starting',
     past: Promise.resolve([]),
     onChange: () => {},
@@ -101,7 +130,14 @@ export async function startWorkers(options: SupervisorOptions): Promise<Workers>
   }
   state.phase = 'up';
   return {
-    listeners: state.listeners,
+    get listeners() {
+      return state.listeners;
+    },
+    change: (to) => change(state, to),
+    drain: () => {
+      state.draining = true;
+      for (const place of state.places) tellPlace(place, { kind: 'drain' });
+    },
     serving: () => state.places.filter(isServing).length,
     share: () => {
       for (const place of state.places) share(state, place);
@@ -116,12 +152,15 @@ function newPlace(): Place {
   return {
     worker: undefined,
     servingSince: undefined,
+    generation: undefined,
+    toldOf: undefined,
     problem: undefined,
     snapshot: undefined,
     unanswered: 0,
     lives: NO_LIVES,
     restart: undefined,
     onReport: [],
+    onChanged: [],
   };
 }
 
@@ -154,15 +193,21 @@ function startWorker(state: State, place: Place): void {
 function take(state: State, place: Place, worker: Worker, message: FromWorker): void {
   switch (message.kind) {
     case 'started':
-      tell(worker, { kind: 'start', configuration: state.configuration, shared: state.shared() });
+      tell(worker, { kind: 'start', ...given(state.newest) });
       return;
     case 'serving':
       place.servingSince = performance.now();
+      place.generation = message.generation;
       place.lives = { ...place.lives, unborn: 0 };
-      state.listeners = message.listeners;
+      if (state.phase === 'starting') state.listeners = message.listeners;
       // It may have changed since the worker was started.
-      share(state, place);
+      if (message.generation === state.newest.generation) share(state, place);
+      else void catchUp(state, place);
+      if (state.draining) tell(worker, { kind: 'drain' });
       state.onChange();
+      return;
+    case 'changed':
+      for (const callback of place.onChanged.slice()) callback(message);
       return;
     case 'failed':
       place.problem = message.message;
@@ -191,8 +236,15 @@ function allServing(state: State): Promise<void> {
 
 function workerGone(state: State, place: Place, worker: Worker): void {
   const { servingSince, snapshot } = place;
-  Object.assign(place, { worker: undefined, servingSince: undefined, snapshot: undefined });
+  Object.assign(place, {
+    worker: undefined,
+    servingSince: undefined,
+    generation: undefined,
+    toldOf: undefined,
+    snapshot: undefined,
+  });
   for (const callback of place.onReport.splice(0)) callback();
+  for (const callback of place.onChanged.slice()) callback(undefined);
   if (snapshot) state.past = state.past.then((past) => addCounts(past, snapshot));
   state.onChange();
   if (state.phase !== 'up') return;
@@ -213,8 +265,78 @@ function tell(worker: Worker, message: ToWorker): void {
   if (worker.isConnected()) worker.send(message, () => {});
 }
 
-function share(state: State, place: Place): void {
-  if (isServing(place) && place.worker) tell(place.worker, { kind: 'shared', shared: state.shared() });
+function tellPlace(place: Place, message: ToWorker): void {
+  if (isServing(place) && place.worker) tell(place.worker, message);
+}
+
+function share({ newest }: State, place: Place): void {
+  const { generation, shared } = newest;
+  if (place.generation === generation) tellPlace(place, { kind: 'shared', generation, shared: shared() });
+}
+
+function given({ generation, configuration, shared }: Newest): Given {
+  return { generation, configuration, shared: shared() };
+}
+
+async function change(state: State, to: Served): Promise<void> {
+  state.generations += 1;
+  const next: Newest = { ...to, generation: state.generations };
+  const { generation } = next;
+  const asked = state.places.filter(isServing);
+  const answers = await Promise.all(asked.map((place) => ask(place, { kind: 'prepare', ...given(next) })));
+  const ready = answers.find((answer) => answer?.listeners !== undefined);
+  const problem = answers.find((answer) => answer?.problem !== undefined)?.problem;
+  if (!ready?.listeners || problem !== undefined) {
+    for (const place of asked) tellPlace(place, { kind: 'abandon', generation });
+    throw new Error(problem ?? 'no worker serves');
+  }
+  state.newest = next;
+  state.listeners = ready.listeners;
+  await Promise.all(asked.map((place) => commit(state, place, generation)));
+  // Those that were being started meanwhile.
+  for (const place of state.places) if (isServing(place)) void catchUp(state, place);
+}
+
+async function commit(state: State, place: Place, generation: number): Promise<void> {
+  if (!isServing(place)) return;
+  place.generation = generation;
+  await ask(place, { kind: 'commit', generation });
+  share(state, place);
+}
+
+/** Brings a worker that began by an older configuration to the newest; one that cannot follow is ended, and replaced. */
+async function catchUp(state: State, place: Place): Promise<void> {
+  const { newest } = state;
+  const { worker } = place;
+  const { generation } = newest;
+  if (!worker || place.generation === generation || place.toldOf === generation) return;
+  const answer = await ask(place, { kind: 'prepare', ...given(newest) });
+  if (place.worker !== worker || state.newest !== newest) return;
+  if (answer?.problem === undefined) await commit(state, place, generation);
+  else worker.process.kill('SIGKILL');
+}
+
+/** Tells a worker of one step of a change; gives its answer, or nothing where it is gone. */
+function ask(
+  place: Place,
+  message: PrepareChange | { readonly kind: 'commit'; readonly generation: number },
+): Promise<ChangeAnswer | undefined> {
+  const { kind, generation } = message;
+  return new Promise((resolve) => {
+    const done = (answer: ChangeAnswer | undefined) => {
+      clearTimeout(late);
+      place.onChanged = place.onChanged.filter((callback) => callback !== take);
+      resolve(answer);
+    };
+    const take = (answer: ChangeAnswer | undefined) => {
+      if (!answer || (answer.step === kind && answer.generation === generation)) done(answer);
+    };
+    const problem = `worker ${place.worker?.process.pid} did not answer within ${CHANGE_MS / 1000} s`;
+    const late = setTimeout(done, CHANGE_MS, { kind: 'changed', step: kind, generation, problem });
+    place.onChanged.push(take);
+    place.toldOf = generation;
+    tellPlace(place, message);
+  });
 }
 
 function askForReports(state: State): void {
@@ -251,12 +373,12 @@ async function closeWorkers(state: State): Promise<void> {
   for (const place of state.places) {
     clearTimeout(place.restart);
     // One that does not serve yet has nothing in flight, and may not listen to messages yet.
-    if (isServing(place) && place.worker) tell(place.worker, { kind: 'close' });
+    if (isServing(place)) tellPlace(place, { kind: 'close' });
     else place.worker?.process.kill('SIGKILL');
   }
   const cut = setTimeout(() => {
     for (const { worker } of state.places) worker?.process.kill('SIGKILL');
-  }, state.closeGraceMs + LEAVE_MS);
+  }, state.newest.configuration.drain.deadline + LEAVE_MS);
   await new Promise<void>((resolve) => {
     state.onChange = () => {
       if (state.places.every(({ worker }) => worker === undefined)) resolve();

@@ -3,12 +3,13 @@ import cluster, { type Worker } from 'node:cluster';
 import { once } from 'node:events';
 import type { BackendConfiguration } from '../config/configuration.ts';
 import { type CredentialSource, credentialsProvider } from '../config/credentials.ts';
-import { type Serving, startServing } from '../gateway/serve.ts';
-import type { BoundListener } from '../gateway/server.ts';
-import { createLogger } from '../observe/log.ts';
+import { boundAt } from '../gateway/serve.ts';
+import { type PreparedChange, Serving, type Supplies } from '../gateway/serving.ts';
+import { createLogger, type Logger } from '../observe/log.ts';
 import { type LogSink, type LogStream, openLogStream } from '../observe/log-stream.ts';
 import { createMetrics, type Metrics, type MetricsOptions } from '../observe/metrics.ts';
-import type { FromWorker, Shared, StartWorker, TicketKeys, ToWorker } from './messages.ts';
+import { isFetchedFor } from './hand-out.ts';
+import type { ChangeAnswer, FromWorker, Given, Shared, StartWorker, ToWorker } from './messages.ts';
 
 export interface WorkerOptions extends MetricsOptions {
   /** Is given what writes the log lines that are still held; for the process's `exit` event. */
@@ -42,52 +43,126 @@ async function startMessage(primary: Worker): Promise<StartWorker> {
 
 async function serveUntilClosed(
   primary: Worker,
-  { configuration, shared: first }: StartWorker,
+  start: StartWorker,
   metrics: Metrics,
   log: LogStream,
 ): Promise<void> {
-  const logger = createLogger({ level: configuration.log.level, destination: log });
-  let shared = first;
-  const serving = await startServing(configuration, {
-    metrics,
-    logger,
-    ticketKeys: shared.ticketKeys,
-    sourceOf: (backend) => handedCredentials(backend, () => shared),
-    unusableKeys: ({ name }) => shared.unusableKeys.get(name),
-  });
+  const logger = createLogger({ level: start.configuration.log.level, destination: log });
+  const changes = new Changes(new Serving({ metrics, logger }), logger);
+  const { serving } = changes;
+  await changes.prepare(start);
+  changes.commit();
   const told = new Promise<void>((close) => {
     primary.on('message', (message: ToWorker) => {
-      if (message.kind === 'shared') {
-        shared = message.shared;
-        renewTicketKeys(serving.listeners, shared.ticketKeys);
-      } else if (message.kind === 'report') void report(primary, metrics);
+      if (message.kind === 'shared') changes.share(message.generation, message.shared);
+      else if (message.kind === 'report') void report(primary, metrics);
+      else if (message.kind === 'drain') serving.lastAnswers();
       else if (message.kind === 'close') close();
+      else if (message.kind !== 'start') changes.take(message, (answer) => void tell(primary, answer));
     });
   });
-  await tell(primary, { kind: 'serving', listeners: serving.listeners.map(boundAt) });
+  const { generation } = start;
+  await tell(primary, { kind: 'serving', generation, listeners: serving.listeners.map(boundAt) });
   await told;
   await serving.close();
   await new Promise<void>((resolve) => log.flush(resolve));
   await report(primary, metrics);
 }
 
-function renewTicketKeys(listeners: Serving['listeners'], keys: TicketKeys): void {
-  for (const listener of listeners) {
-    const own = keys.get(listener.name);
-    if (own) listener.setTicketKeys(own);
+/** One configuration, with what the primary shares for it: the newest of that, for as long as it is in force. */
+interface Change {
+  readonly given: Given;
+  shared: Shared;
+  readonly prepared: PreparedChange;
+}
+
+type ChangeMessage = Extract<ToWorker, { readonly kind: 'prepare' | 'commit' | 'abandon' }>;
+
+/** Takes one configuration after the other, as the primary says. */
+class Changes {
+  readonly serving: Serving;
+  readonly #logger: Logger;
+  #inForce: Change | undefined;
+  #next: Change | undefined;
+  /** What the primary says comes in turn: one step is over before the next. */
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(serving: Serving, logger: Logger) {
+    this.serving = serving;
+    this.#logger = logger;
+  }
+
+  /** Does one step of a change and answers. */
+  take(message: ChangeMessage, answer: (answer: ChangeAnswer) => void): void {
+    this.#turn = this.#turn.then(async () => {
+      const { generation } = message;
+      if (message.kind === 'prepare') answer(await this.#tryToPrepare(message));
+      else if (message.kind === 'abandon') await this.#abandon(generation);
+      else {
+        if (this.#next?.given.generation === generation) this.commit();
+        answer({ kind: 'changed', step: 'commit', generation });
+      }
+    });
+  }
+
+  async #tryToPrepare(given: Given): Promise<ChangeAnswer> {
+    const about = { kind: 'changed', step: 'prepare', generation: given.generation } as const;
+    try {
+      const { listeners } = await this.prepare(given);
+      return { ...about, listeners };
+    } catch (error) {
+      return { ...about, problem: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async prepare(given: Given): Promise<PreparedChange> {
+    const latest = { shared: given.shared };
+    const supplies: Supplies = {
+      sourceOf: (backend) => handedCredentials(backend, () => latest.shared),
+      unusableKeys: ({ name }) => latest.shared.unusableKeys.get(name),
+      ticketKeys: given.shared.ticketKeys,
+    };
+    const prepared = await this.serving.prepare(given.configuration, supplies);
+    this.#next = Object.assign(latest, { given, prepared });
+    return prepared;
+  }
+
+  commit(): void {
+    const next = this.#next;
+    if (!next) return;
+    next.prepared.commit();
+    this.#inForce = next;
+    this.#next = undefined;
+    this.#renewTicketKeys(next.shared);
+    this.#logger.level = next.given.configuration.log.level;
+  }
+
+  async #abandon(generation: number): Promise<void> {
+    const next = this.#next;
+    if (next?.given.generation !== generation) return;
+    this.#next = undefined;
+    await next.prepared.abandon();
+  }
+
+  share(generation: number, shared: Shared): void {
+    const change = this.#inForce;
+    if (change?.given.generation !== generation) return;
+    change.shared = shared;
+    this.#renewTicketKeys(shared);
+  }
+
+  #renewTicketKeys({ ticketKeys }: Shared): void {
+    for (const listener of this.serving.listeners) {
+      const own = ticketKeys.get(listener.name);
+      if (own) listener.setTicketKeys(own);
+    }
   }
 }
 
-function boundAt({ name, host, port }: BoundListener): BoundListener {
-  return { name, host, port };
-}
-
 /** The primary fetches what has to be fetched. */
-function handedCredentials(
-  { name, credentials: spec, region }: BackendConfiguration,
-  shared: () => Shared,
-): CredentialSource {
-  if (spec.provider === 'static' || spec.provider === 'none') return credentialsProvider(spec, region);
+function handedCredentials(backend: BackendConfiguration, shared: () => Shared): CredentialSource {
+  const { name, credentials, region } = backend;
+  if (!isFetchedFor(backend)) return credentialsProvider(credentials, region);
   return { current: () => shared().credentials.get(name), ready: async () => {}, close: () => {} };
 }
 

@@ -15,13 +15,13 @@ const TLS_MATERIAL: NonNullable<ListenerConfiguration['tls']> = {
   notAfter: 0,
 };
 
-/** A listener whose connections are this channel. */
+/** A listener whose connections are this channel; one with names of certificates, be there none, asks for certificates. */
 export function listenerOf(name: string, channel: Channel): ListenerConfiguration {
   return {
     name,
     host: '127.0.0.1',
     port: 8443,
-    tls: channel.encrypted ? TLS_MATERIAL : undefined,
+    tls: channel.encrypted ? { ...TLS_MATERIAL, clientCa: channel.certificateNames && 'PEM' } : undefined,
     secure: channel.encrypted || channel.declaredSecure,
     trustedProxies: [`${TRUSTED_PEER}/32`],
     authentication: channel.authentication,
@@ -31,16 +31,18 @@ export function listenerOf(name: string, channel: Channel): ListenerConfiguratio
 
 export function configurationOf(policy: Policy, listeners: readonly ListenerConfiguration[]): Configuration {
   const credentials = { provider: 'static', ...BACKEND_CREDENTIALS } as const;
+  const clients = [...new Set([...policy.clients.values(), ...policy.certificateClients.values()])];
   const lines = (count: number) =>
     Array.from({ length: count }, (_, index) => ({ line: index + 1, column: 5 }));
   return {
     policy,
     listeners,
+    clients,
     backends: policy.backends.map((backend) => ({ ...backend, ca: undefined, credentials, kms: undefined })),
     positions: {
       listeners: lines(listeners.length),
       backends: lines(policy.backends.length),
-      clients: lines(policy.clients.size),
+      clients: lines(clients.length),
       encryption: lines(policy.rules.length),
     },
     limits: { connections: 1, requestsInFlight: 1, bufferedBytes: 1 },
@@ -53,6 +55,7 @@ export function configurationOf(policy: Policy, listeners: readonly ListenerConf
       backendFirstByte: 1,
       backendIdle: 1,
     },
+    drain: { delay: 0, deadline: 1 },
     workers: 1,
     log: { level: 'info' },
     file: 'gateway.yaml',

@@ -8,11 +8,11 @@ import { explain } from '../../src/command/explain/explain.ts';
 import type { Explanation } from '../../src/command/explain/explanation.ts';
 import {
   type Channel,
-  type Client,
   decide,
   type EncryptionRule,
   type ForwardVerdict,
   type ReceivedRequest,
+  type SigningClient,
   type Verdict,
 } from '../../src/core/index.ts';
 import {
@@ -31,7 +31,7 @@ import {
 import { channel, key, requestOf, rules, write } from '../core/generators.ts';
 import { configurationOf, listenerOf, OTHER_PEER, TRUSTED_PEER } from './configuration.ts';
 
-const READER: Client = {
+const READER: SigningClient = {
   ...CLIENT,
   name: 'reader',
   accessKeyId: 'READER00000000000001',
@@ -40,7 +40,7 @@ const READER: Client = {
   buckets: ['bucket', 'source'],
   access: 'read-only',
 };
-const STRANGER: Client = {
+const STRANGER: SigningClient = {
   ...CLIENT,
   name: 'stranger',
   accessKeyId: 'STRANGER000000000001',
@@ -97,7 +97,7 @@ const rule: fc.Arbitrary<EncryptionRule> = fc
 
 /** As clients of Signature Version 2 sign: https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html */
 function signV2(
-  client: Client,
+  client: SigningClient,
   { method, path, query = {} }: ClientRequest,
   headers: Readonly<Record<string, string>>,
 ): string {
@@ -120,7 +120,7 @@ function signV2(
 type Signature = 'v4' | 'v2' | 'none' | 'presigned';
 
 interface Case {
-  readonly client: Client;
+  readonly client: SigningClient;
   readonly signature: Signature;
   readonly channel: Channel;
   readonly request: ClientRequest;

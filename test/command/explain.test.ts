@@ -7,7 +7,8 @@ import type { Explanation } from '../../src/command/explain/explanation.ts';
 import type { Question } from '../../src/command/explain/question.ts';
 import { explanationJson, writeExplanation } from '../../src/command/explain/text.ts';
 import type { Configuration } from '../../src/config/configuration.ts';
-import type { Client, Policy } from '../../src/core/index.ts';
+import { certificateKey } from '../../src/core/certificate.ts';
+import type { Client, Policy, SigningClient } from '../../src/core/index.ts';
 import {
   BACKEND_CREDENTIALS,
   CLIENT,
@@ -22,7 +23,7 @@ import {
 import { configurationOf, listenerOf, TRUSTED_PEER } from './configuration.ts';
 
 const SSE = 'x-amz-server-side-encryption';
-const READER: Client = {
+const READER: SigningClient = {
   ...CLIENT,
   name: 'reader',
   accessKeyId: 'READER',
@@ -107,6 +108,69 @@ describe('the listener', () => {
     const under = configuration({ plain: PLAINTEXT });
     assert.equal((await explained({ ...question, peer: TRUSTED_PEER }, under)).outcome, 'forwarded');
     assert.equal((await explained(question, under)).reason, 'insecure_transport');
+  });
+});
+
+describe('a certificate', () => {
+  const BILLING = { kind: 'uri', value: 'spiffe://cluster/ns/billing/sa/app' } as const;
+  const REPORTS = { kind: 'dnsName', value: 'reports.example' } as const;
+  const bound = { ...CLIENT, certificate: BILLING };
+  const reports: Client = { name: 'reports', buckets: ['bucket'], access: 'read-only', certificate: REPORTS };
+  const certificateClients = new Map<string, Client>([
+    [certificateKey(BILLING), bound],
+    [certificateKey(REPORTS), reports],
+  ]);
+  const asking = { ...TLS, certificateNames: [] };
+  const telling = { ...asking, authentication: 'certificate' } as const;
+  const under = configuration(
+    { signatures: asking, certificates: telling, open: TLS },
+    { clients: new Map([[bound.accessKeyId, bound]]), certificateClients },
+  );
+
+  test('is shown by the client that has one, beside its signature', async () => {
+    const answer = await explained({ client: 'billing' }, under);
+    assert.deepEqual(
+      [answer.outcome, answer.listener, answer.scheme, answer.certificate],
+      ['forwarded', 'signatures', 'sigv4', [certificateKey(BILLING)]],
+    );
+    assert.match(textOf(answer), /client +billing \(gateway\.yaml:1\), by Signature .*uri:spiffe:/s);
+  });
+
+  test('is all that a client without a key needs, at a listener that takes it', async () => {
+    const answer = await explained({ client: 'reports', method: 'GET' }, under);
+    assert.deepEqual(
+      [answer.outcome, answer.listener, answer.scheme, answer.clientLine],
+      ['forwarded', 'certificates', 'certificate', 2],
+    );
+    assert.match(
+      await why({ client: 'reports', listener: 'signatures' }, under),
+      /client reports has no access key, and listener signatures asks for a signature/,
+    );
+  });
+
+  test('of --certificate takes the place of the client’s own', async () => {
+    const stolen = await explained({ client: 'billing', certificate: ['dnsName:reports.example'] }, under);
+    assert.deepEqual([stolen.outcome, stolen.reason], ['refused', 'certificate_mismatch']);
+    assert.deepEqual(stolen.notes, [
+      'the connection has shown a certificate with dnsName:reports.example',
+      `client billing is known by ${certificateKey(BILLING)}`,
+    ]);
+    const shown = await explained({ method: 'GET', certificate: ['dnsName:REPORTS.example'] }, under);
+    assert.deepEqual([shown.client, shown.listener], ['reports', 'certificates']);
+  });
+
+  test('that is nobody’s, or that a listener does not ask for, is refused', async () => {
+    const stranger = await explained({ certificate: ['email:a@b'] }, under);
+    assert.deepEqual([stranger.reason, stranger.client], ['unknown_certificate', undefined]);
+    assert.match(textOf(stranger), /client +not known: by its certificate/);
+    const open = await explained({ client: 'billing', listener: 'open' }, under);
+    assert.equal(open.reason, 'certificate_mismatch');
+    assert.equal(open.notes[0], 'the connection has shown no certificate');
+  });
+
+  test('must be named where several could be meant, and be a name', async () => {
+    assert.match(await why({ listener: 'certificates' }, under), /with --client: one of billing, reports/);
+    assert.match(await why({ certificate: ['reports.example'] }, under), /write uri:…, dnsName:… or email:…/);
   });
 });
 

@@ -147,6 +147,7 @@ describe('a sound configuration', () => {
           'BILLING0000000000001',
           {
             name: 'billing',
+            certificate: undefined,
             accessKeyId: 'BILLING0000000000001',
             secretAccessKey: 'billing-secret',
             sessionToken: undefined,
@@ -396,7 +397,7 @@ const FAULTY: readonly (readonly [title: string, text: string, ...faults: string
   [
     'an unknown authentication',
     listener('address: 127.0.0.1:80\nauthentication: basic'),
-    '4:5 listeners[0].authentication: must be signature or none',
+    '4:5 listeners[0].authentication: must be signature or certificate or none',
   ],
   [
     'listeners on one address',

@@ -5,12 +5,12 @@ import type { HttpRequest } from '@smithy/types';
 import {
   type Backend,
   type Channel,
-  type Client,
   type DecisionContext,
   type EncryptionRule,
   type Policy,
   ReceivedHeaders,
   type ReceivedRequest,
+  type SigningClient,
   SigningKeys,
 } from '../../src/core/index.ts';
 
@@ -22,7 +22,7 @@ export const FOREIGN_KEY_ARN =
   'arn:aws:kms:eu-central-1:999999999999:key/1234abcd-12ab-34cd-56ef-1234567890ab';
 export const EMPTY_HASH = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-export const CLIENT: Client = {
+export const CLIENT: SigningClient = {
   name: 'billing',
   accessKeyId: 'BILLING0000000000001',
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
@@ -83,6 +83,7 @@ export function policy(overrides: Partial<Policy> = {}): Policy {
     domains: ['s3.gateway.example'],
     egress: undefined,
     clients: new Map([[CLIENT.accessKeyId, CLIENT]]),
+    certificateClients: new Map(),
     rules: [rule()],
     backends: [BACKEND],
     signatureV2: 'refuse-kms',

@@ -101,6 +101,7 @@ describe('imports point one way', () => {
     ['sigv4', /^core\/sigv4\//],
     ['http', /^core\/http\//],
     ['facts', /^core\/facts\.ts$/],
+    ['certificate', /^core\/certificate\.ts$/],
     ['refusal', /^core\/refusal\.ts$/],
     ['sensitive', /^core\/sensitive\.ts$/],
   ];

@@ -1,5 +1,5 @@
 // Way 52, and what is left when all else has failed: logs that tell nothing secret, answers that must confirm, and the bucket
-// policy of the README as a second wall.
+// policy of deploy/aws as a second wall.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -141,10 +141,9 @@ function answers(site: Parameters<Group>[1]): void {
 }
 
 function secondWall(site: Parameters<Group>[1]): void {
-  test('check B: the bucket policy of the README turns away other methods and SSE-C at the backend, and lets the gateway through', async () => {
+  test('check B: the bucket policy of deploy/aws turns away other methods and SSE-C at the backend, and lets the gateway through', async () => {
     const { writer, direct, ceph, keys } = site();
-    const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8');
-    const [, json = ''] = /```json\n(\{\s+"Version": "2012-10-17"[\s\S]*?)```/.exec(readme) ?? [];
+    const json = readFileSync(join(import.meta.dirname, '../../deploy/aws/bucket-policy.json'), 'utf8');
     const policy: { Statement: { Sid: string }[] } = JSON.parse(json.replaceAll('billing-ledger', 'upgrade'));
     // The others name roles and ARNs of keys, which Ceph does not have.
     const sids = ['NoOtherMethod', 'NoCustomerKeys'];

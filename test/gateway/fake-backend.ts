@@ -48,8 +48,8 @@ export const confirming: Behaviour = (request, response) => {
   answering(200, Object.fromEntries(headers))(request, response);
 };
 
-/** Starts one; it confirms encryption until it is told otherwise. */
-export async function startFakeBackend(): Promise<FakeBackend> {
+/** Starts one; it confirms encryption until it is told otherwise. `keepAliveMs`: how long it keeps idle connections. */
+export async function startFakeBackend(keepAliveMs = 5_000): Promise<FakeBackend> {
   let behaviour = confirming;
   const received: ReceivedByBackend[] = [];
   let asked = 0;
@@ -58,6 +58,7 @@ export async function startFakeBackend(): Promise<FakeBackend> {
     record(request, received);
     behaviour(request, response);
   });
+  server.keepAliveTimeout = keepAliveMs;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {

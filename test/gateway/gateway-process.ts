@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseExposition, type Sample } from '../observe/exposition.ts';
-import { type GatewaySetup, writeSetup } from './setup.ts';
+import { type GatewaySetup, type WrittenSetup, writeSetup } from './setup.ts';
 
 /** A running `serve`. */
 export interface GatewayProcess {
@@ -14,6 +14,8 @@ export interface GatewayProcess {
   readonly plaintextEndpoint: string;
   /** `http://HOST:PORT` of the admin listener. */
   readonly admin: string;
+  /** Where its configuration lies, to be written anew. */
+  readonly written: WrittenSetup;
   readonly caFile: string;
   readonly ca: string;
   readonly pid: number;
@@ -36,17 +38,24 @@ const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /** The environment that the container image sets, so that what is measured is what is shipped. */
 function imageEnvironment(): Record<string, string> {
   const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
-  const settings = [...dockerfile.matchAll(/^ENV (\w+)=(\S+)$/gm)];
+  const settings = [...dockerfile.matchAll(/^ENV (\w+)="?([^"\n]+)"?$/gm)];
   return Object.fromEntries(settings.map(([, name, value]) => [name, value]));
 }
+
+/** The words before `serve`, for a gateway whose configuration is in this folder. */
+export type GatewayCommand = (folder: string) => readonly [string, ...string[]];
+
+const fromSources: GatewayCommand = () => [process.execPath, program];
 
 /** Starts `serve` and waits until it says that its listeners listen, the admin listener last. */
 export async function startGatewayProcess(
   setup: GatewaySetup,
   environment: Readonly<Record<string, string>> = {},
+  command: GatewayCommand = fromSources,
 ): Promise<GatewayProcess> {
   const written = writeSetup(setup);
-  const child = spawn(process.execPath, [program, 'serve', '--config', written.file], {
+  const [executable, ...args] = command(written.folder);
+  const child = spawn(executable, [...args, 'serve', '--config', written.file], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...imageEnvironment(), ...environment },
   });
@@ -61,6 +70,7 @@ export async function startGatewayProcess(
     endpoint: `https://localhost:${tls}`,
     plaintextEndpoint: `http://localhost:${plaintext}`,
     admin,
+    written,
     caFile: written.caFile,
     ca: written.ca,
     pid,

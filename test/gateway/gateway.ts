@@ -3,10 +3,10 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Configuration } from '../../src/config/configuration.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
-import { type RunningGateway, serve } from '../../src/gateway/serve.ts';
+import { type ServingGateway, serve } from '../../src/gateway/serve.ts';
 import { assertDocumented } from '../observe/documented.ts';
 import { eventually } from './eventually.ts';
-import { type GatewaySetup, writeSetup } from './setup.ts';
+import { type GatewaySetup, type WrittenSetup, writeSetup } from './setup.ts';
 
 /** A gateway under test. */
 export interface TestGateway {
@@ -17,8 +17,10 @@ export interface TestGateway {
   readonly plaintextPort: number;
   readonly caFile: string;
   readonly ca: string;
-  readonly running: RunningGateway;
+  readonly running: ServingGateway;
   readonly configuration: Configuration;
+  /** Where its configuration lies, to be written anew. */
+  readonly written: WrittenSetup;
   /** Everything that has been logged. */
   logText(): string;
   /** Every line of the log so far, oldest first. */
@@ -35,12 +37,13 @@ export interface TestGateway {
 /** Starts a gateway with whatever the setup says. */
 export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
   const written = writeSetup(setup);
-  const loaded = loadConfiguration(written.file, {});
+  const load = () => loadConfiguration(written.file, {});
+  const loaded = load();
   if (loaded.kind === 'faulty') throw new Error(JSON.stringify(loaded.faults, null, 2));
   const logFile = join(written.folder, 'gateway.log');
   const logFd = openSync(logFile, 'a');
-  const options = { version: '0.0.0-test', nodeVersion: process.versions.node, logFd };
-  const running = await serve(loaded.configuration, options);
+  const options = { version: '0.0.0-test', nodeVersion: process.versions.node, logFd, load };
+  const running = await serve(loaded, options);
   const [tls, plaintext] = running.listeners;
   const idle = () =>
     eventually(async () => (await sample(running, 's3_kms_gateway_requests_in_flight')) === 0, 'idle');
@@ -66,6 +69,7 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
     ca: written.ca,
     running,
     configuration: loaded.configuration,
+    written,
     logText,
     logLines,
     auditLines,
@@ -85,7 +89,7 @@ export async function startGateway(setup: GatewaySetup): Promise<TestGateway> {
   };
 }
 
-async function sample(running: RunningGateway, name: string): Promise<number> {
+async function sample(running: ServingGateway, name: string): Promise<number> {
   const { body } = await running.metrics.exposition();
   const line = body.split('\n').find((text) => text.startsWith(`${name} `));
   return Number(line?.slice(name.length) ?? 0);

@@ -3,11 +3,16 @@
 import assert from 'node:assert/strict';
 import { createHash, createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import * as http from 'node:http';
+import * as https from 'node:https';
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, mock, test } from 'node:test';
 import { connect } from 'node:tls';
 import { ReceivedHeaders } from '../../src/core/http/headers.ts';
+import { createAuthority } from '../../src/demo/authority.ts';
 import { forms, wireOf } from '../backends/signed-forms.ts';
 import { DOCUMENTED_FIELDS } from '../observe/documented.ts';
 import {
@@ -96,6 +101,8 @@ describe('the search', () => {
 describe('no secret leaves the gateway by its log, its metrics or its errors', () => {
   const plants = new Plants();
   const answers: Answer[] = [];
+  const authority = createAuthority(new Date());
+  const folder = mkdtempSync(join(tmpdir(), 's3-kms-gateway-client-ca-'));
   let backend: FakeBackend;
   let gateway: TestGateway;
   let to: Endpoint;
@@ -131,6 +138,8 @@ describe('no secret leaves the gateway by its log, its metrics or its errors', (
   before(async () => {
     backend = await startFakeBackend();
     backend.behave(identified(confirming));
+    const clientCaFile = join(folder, 'clients.crt');
+    writeFileSync(clientCaFile, authority.certificate);
     const everywhere = { buckets: ['*'], access: 'admin' };
     const address = '127.0.0.1:0';
     gateway = await startGateway({
@@ -139,6 +148,12 @@ describe('no secret leaves the gateway by its log, its metrics or its errors', (
         { name: 'tls', address, tls: { certificateFile: 'gateway.crt', keyFile: 'gateway.key' } },
         { name: 'plaintext', address },
         { name: 'preserving', address, secure: true, signing: 'preserve' },
+        {
+          name: 'certificates',
+          address,
+          tls: { certificateFile: 'gateway.crt', keyFile: 'gateway.key', clientCaFile },
+          authentication: 'certificate',
+        },
       ],
       backends: [
         {
@@ -153,6 +168,7 @@ describe('no secret leaves the gateway by its log, its metrics or its errors', (
       ],
       clients: [
         { name: 'owner', ...owner, ...everywhere },
+        { name: 'certified', certificate: { dnsName: 'certified.example' }, ...everywhere },
         { name: 'temporary', ...temporary, ...everywhere, buckets: ['bucket', 'open'], access: 'read-write' },
       ],
       encryption: [
@@ -168,6 +184,7 @@ describe('no secret leaves the gateway by its log, its metrics or its errors', (
     preserving = { endpoint: `http://localhost:${port('preserving')}`, credentials: owner };
   });
   after(async () => {
+    rmSync(folder, { recursive: true });
     mock.restoreAll();
     await gateway?.close();
     await backend?.close();
@@ -194,6 +211,17 @@ describe('no secret leaves the gateway by its log, its metrics or its errors', (
     const headers = await signedHeaders({ ...endpoint, credentials }, request);
     plantSignatures(`authorization: ${headers['authorization']}`);
     return sent(endpoint, { ...request, headers });
+  }
+
+  /** Sends unsigned, on a connection that shows a client certificate. */
+  async function byCertificate(request: PlainRequest): Promise<Answer> {
+    const { certificate: cert, key } = authority.issue({ dns: ['certified.example'], ipv4: [] }, 'client');
+    plants.add('private key', key);
+    const port = gateway.running.listeners.find(({ name }) => name === 'certificates')?.port;
+    const agent = new https.Agent({ ca: gateway.ca, cert, key });
+    const endpoint = `https://localhost:${port}`;
+    const headers = { host: 'localhost', 'content-length': '7', ...request.headers };
+    return sent({ endpoint, ca: gateway.ca, agent }, { ...request, headers });
   }
 
   async function sent(endpoint: Endpoint, request: PlainRequest): Promise<Answer> {
@@ -248,6 +276,7 @@ describe('no secret leaves the gateway by its log, its metrics or its errors', (
     assert.equal((await v4(to, put('/watched/k', { ...encrypted, [KEY_ID]: 'another' }))).status, 200);
     assert.equal((await v4(to, put('/watched/k'))).status, 200);
     assert.equal((await v4(preserving, put('/bucket/k', encrypted))).status, 200);
+    assert.equal((await byCertificate(put('/bucket/k', encrypted))).status, 200);
   });
 
   test('refused', async () => {

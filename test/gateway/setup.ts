@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { createAuthority } from '../../src/demo/authority.ts';
+import { createAuthority, type DemoAuthority } from '../../src/demo/authority.ts';
 
 /** The parts of a configuration that tests vary; addresses and certificates are filled in. */
 export interface GatewaySetup {
@@ -45,6 +45,8 @@ export interface WrittenSetup {
   /** The authority that signed the certificate of the TLS listener. */
   readonly caFile: string;
   readonly ca: string;
+  /** The authority itself. */
+  readonly authority: DemoAuthority;
   remove(): void;
 }
 
@@ -71,11 +73,12 @@ export function writeSetup(setup: GatewaySetup): WrittenSetup {
     ],
     domains: ['localhost'],
     admin: { address: '127.0.0.1:0' },
+    drain: { delay: '0s', deadline: '10s' },
     clients: [testClient],
     ...sections,
   });
   const file = join(folder, 'gateway.yaml');
   writeFileSync(file, text);
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  return { folder, file, text, caFile, ca: authority.certificate, remove };
+  return { folder, file, text, caFile, ca: authority.certificate, authority, remove };
 }

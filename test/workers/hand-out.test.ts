@@ -5,7 +5,7 @@ import * as tls from 'node:tls';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
-import { handOut } from '../../src/workers/hand-out.ts';
+import { HandOut } from '../../src/workers/hand-out.ts';
 import { makeTicketKeys } from '../../src/workers/ticket-keys.ts';
 import { startFakeBackend } from '../gateway/fake-backend.ts';
 import { startGateway, type TestGateway } from '../gateway/gateway.ts';
@@ -26,9 +26,11 @@ describe('what workers share', () => {
     assert.ok(loaded.kind === 'loaded');
     mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
     let changes = 0;
-    const handedOut = handOut(loaded.configuration, { metrics: METRICS, logger: LOGGER }, () => {
+    const handOut = new HandOut({ metrics: METRICS, logger: LOGGER }, () => {
       changes += 1;
     });
+    const handedOut = await handOut.prepare(loaded.configuration, false);
+    handedOut.commit();
     const { ticketKeys: first } = handedOut.shared();
     assert.deepEqual([...first.keys()], ['tls']);
     assert.equal(first.get('tls')?.length, 48);
@@ -37,7 +39,7 @@ describe('what workers share', () => {
     mock.timers.tick(3_600_000);
     assert.equal(changes, 1);
     assert.notDeepEqual(handedOut.shared().ticketKeys, first);
-    handedOut.close();
+    handOut.close();
     mock.timers.tick(48 * 3_600_000);
     assert.equal(changes, 1);
   });

@@ -81,6 +81,7 @@ describe('several processes', () => {
     assert.deepEqual(body.checks, [
       { name: 'workers', ok: true, detail: '3 of 3 serve' },
       { name: 'credentials of backend fake', ok: true },
+      { name: 'configuration', informative: true, ok: true },
     ]);
   });
 

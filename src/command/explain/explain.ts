@@ -36,7 +36,9 @@ export async function explain(
   const draft = draftOf(question, url, given, policy);
   const setting = chooseSetting(configuration, question, url, carriedSignature(draft, policy));
   if (setting.kind === 'unanswered') return setting;
-  const channel = channelOf(listenerContext(setting.listener), question.peer);
+  const listener = listenerContext(setting.listener);
+  const names = listener.certificates ? setting.certificateNames : undefined;
+  const channel = channelOf(listener, question.peer, names);
   const context = { policy, credentials: standIns(configuration), now, keys: new SigningKeys() };
   const received = asSent({ ...draft, channel }, setting.sender, context, question.data);
   if ('kind' in received) return received;
@@ -83,7 +85,7 @@ function asSent(
   context: DecisionContext,
   data: Buffer | undefined,
 ): ReceivedRequest | Unanswered {
-  if (sender.kind === 'as-it-stands' || sender.kind === 'unsigned') return bare;
+  if (sender.kind === 'as-it-stands' || sender.kind === 'unsigned' || sender.kind === 'holder') return bare;
   const { kind, facts } = decide(bare, context);
   if (kind === 'read-form') return bare;
   if (sender.kind === 'unanswered') return sender;

@@ -35,6 +35,7 @@ interface Known {
   readonly key: string | undefined;
   readonly client: string | undefined;
   readonly clientLine: number | undefined;
+  readonly certificate: readonly string[] | undefined;
   readonly accessKeyId: string | undefined;
   readonly scheme: Facts['scheme'];
   readonly clientAlgorithm: string | undefined;
@@ -95,7 +96,7 @@ export function explanationOf(
   const refusal = verdict.kind === 'refused' ? verdict.refusal : bodyRefusal;
   if (refusal) {
     const body = verdict.kind === 'forward' ? ['the head of the request is accepted, its body is not'] : [];
-    const notes = [...body, ...groundsOf(refusal, facts, configuration.policy)];
+    const notes = [...body, ...groundsOf(refusal, facts, configuration)];
     const documents = documentsOf(facts, [DOCUMENT_OF_REASON[refusal.reason]]);
     const order = verdict.kind === 'forward' ? orderOf(verdict) : {};
     return { outcome: 'refused', ...known, ...order, ...refusalFields(refusal), notes, documents };
@@ -117,7 +118,7 @@ export function explanationOf(
 }
 
 function knownOf(
-  { file, positions, policy }: Configuration,
+  { file, positions, policy, clients }: Configuration,
   { listener, index }: Setting,
   { method, target, headers }: ReceivedRequest,
   facts: Readonly<Facts>,
@@ -145,7 +146,8 @@ function knownOf(
     bucket: facts.bucket,
     key: facts.key,
     client: facts.client,
-    clientLine: named('clients', policy.clients.values(), facts.client),
+    clientLine: named('clients', clients, facts.client),
+    certificate: facts.certificate,
     accessKeyId: facts.accessKeyId,
     scheme: facts.scheme,
     clientAlgorithm: facts.clientAlgorithm,

@@ -1,5 +1,6 @@
 // What `explain` is asked: a request in words of the command line, read into its parts. A target is taken as it stands,
 // as a client would send it. Knows nothing of the configuration.
+import type { CertificateName } from '../../core/certificate.ts';
 import { type HeaderField, isHeaderName, trimOws, utf8AsLatin1 } from '../../core/http/headers.ts';
 
 /** A question as the command line has it. */
@@ -15,6 +16,8 @@ export interface Question {
   readonly listener?: string | undefined;
   readonly plaintext?: boolean | undefined;
   readonly signature?: SignatureChoice | undefined;
+  /** Names in the certificate that its connection shows, `kind:value`; that of the client where none is given. */
+  readonly certificate?: readonly string[] | undefined;
   /** Address of the peer, which may be a trusted proxy. */
   readonly peer?: string | undefined;
 }
@@ -30,6 +33,19 @@ export interface Unanswered {
 
 export function unanswered(message: string): Unanswered {
   return { kind: 'unanswered', message };
+}
+
+/** Reads the names of a certificate. A kind and a value: no name is told from its look. */
+export function parseCertificate(names: readonly string[]): readonly CertificateName[] | Unanswered {
+  const parsed: CertificateName[] = [];
+  for (const name of names) {
+    const [, kind, value] = /^(uri|dnsName|email):(.+)$/.exec(name) ?? [];
+    if (value === undefined || (kind !== 'uri' && kind !== 'dnsName' && kind !== 'email')) {
+      return unanswered(`${name} is no name of a certificate: write uri:…, dnsName:… or email:…`);
+    }
+    parsed.push({ kind, value });
+  }
+  return parsed;
 }
 
 /** A URL in its parts. */

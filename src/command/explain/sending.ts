@@ -3,7 +3,7 @@
 import { hostedBucketOf } from '../../core/authenticate.ts';
 import { type HeaderField, ReceivedHeaders } from '../../core/http/headers.ts';
 import { canonicalPath } from '../../core/http/target.ts';
-import type { Client, Policy } from '../../core/policy/policy.ts';
+import type { Policy, SigningClient } from '../../core/policy/policy.ts';
 import { type ParsedRequest, parseRequest, type ReceivedRequest } from '../../core/request.ts';
 import { authorizationV2 } from '../../core/sigv2/sign.ts';
 import { parseAmzDate } from '../../core/sigv4/amz-date.ts';
@@ -34,7 +34,7 @@ export function draftOf(
 
 /** Who signs, for which region, and when. */
 export interface Signing {
-  readonly client: Client;
+  readonly client: SigningClient;
   readonly version: 'v4' | 'v2';
   readonly region: string;
   readonly now: Date;

@@ -61,13 +61,18 @@ const SCHEMES: Readonly<Record<NonNullable<Explanation['scheme']>, string>> = {
   sigv2: 'Signature Version 2 in the header',
   'sigv2-query': 'Signature Version 2 in a presigned URL',
   'post-policy': 'the policy of a form',
+  certificate: 'its certificate',
   none: 'no signature asked for',
 };
 
 function clientLine(explanation: Explanation): string {
-  const { client, clientLine: line, accessKeyId, scheme } = explanation;
+  const { client, clientLine: line, accessKeyId, certificate = [], scheme, outcome } = explanation;
   const form = scheme === undefined ? 'not asked for yet' : SCHEMES[scheme];
-  if (client !== undefined) return `${placed(client, explanation, line)}, by ${form}`;
+  if (client !== undefined) {
+    const shown = certificate.length > 0 && outcome === 'forwarded' ? ` (${certificate.join(', ')})` : '';
+    return `${placed(client, explanation, line)}, by ${form}${shown}`;
+  }
+  if (scheme === 'certificate') return `not known: by ${form}`;
   return accessKeyId === undefined ? `nobody: ${form}` : `not known: ${form}, access key ${accessKeyId}`;
 }
 

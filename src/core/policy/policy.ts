@@ -1,7 +1,9 @@
 // What a configuration comes down to for the core: values only, every default filled in, every secret read.
 // Made by src/config; read by everything below decide.
+import type { CertificateName } from '../certificate.ts';
 import type { HostForm } from '../s3/aws-host.ts';
 
+export type { CertificateName } from '../certificate.ts';
 export type { SigningCredentials } from '../sigv4/sign.ts';
 
 /** A bucket name pattern: `*` stands for any run of characters, everything else for itself. */
@@ -10,14 +12,20 @@ export type BucketPattern = string;
 /** What a client may do: `read-only` reads objects and lists, `read-write` also writes them, `admin` also configures buckets. */
 export type Access = 'read-only' | 'read-write' | 'admin';
 
-/** One identity that may sign requests to the gateway. */
+/** One identity that may use the gateway: by an access key, by a certificate, or only by both together. */
 export interface Client {
   readonly name: string;
+  readonly buckets: readonly BucketPattern[];
+  readonly access: Access;
+  /** The name that its certificate must have, where it is bound to one. */
+  readonly certificate?: CertificateName | undefined;
+}
+
+/** One that has an access key to sign with. */
+export interface SigningClient extends Client {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken: string | undefined;
-  readonly buckets: readonly BucketPattern[];
-  readonly access: Access;
 }
 
 /** The algorithms a rule can ask for: the values of `x-amz-server-side-encryption` that use KMS. */
@@ -89,7 +97,10 @@ export interface Policy {
   readonly domains: readonly string[];
   /** Absent: no host name of AWS's is answered. */
   readonly egress: Egress | undefined;
-  readonly clients: ReadonlyMap<string, Client>;
+  /** By access key ID. */
+  readonly clients: ReadonlyMap<string, SigningClient>;
+  /** By the key that `certificateKey` makes of the name in their certificate. */
+  readonly certificateClients: ReadonlyMap<string, Client>;
   readonly rules: readonly EncryptionRule[];
   readonly backends: readonly Backend[];
   readonly signatureV2: 'refuse-kms' | 'refuse';

@@ -33,6 +33,8 @@ export const DOCUMENT_OF_REASON: Readonly<Record<Reason, string>> = {
   customer_key: `${S3}/userguide/ServerSideEncryptionCustomerKeys.html`,
   signature_mismatch: TROUBLED_SIGNATURE,
   unknown_access_key: ERRORS,
+  unknown_certificate: ACCESS_DENIED,
+  certificate_mismatch: ACCESS_DENIED,
   invalid_session_token: `${IAM}/id_credentials_temp_use-resources.html`,
   anonymous: SIGNING,
   clock_skew: TROUBLED_SIGNATURE,

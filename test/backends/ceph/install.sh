@@ -12,18 +12,7 @@ packages=(
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 
-command -v apt-get >/dev/null || { echo "install.sh: needs Debian's apt-get; install by hand: ${packages[*]}" >&2; exit 1; }
-
-missing=()
-for package in "${packages[@]}"; do
-  [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-done
-
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "Installing ${missing[*]}"
-  as_root apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
-fi
+../../install-debian.sh "${packages[@]}"
 radosgw --version
 
 # Debian's testing suite moves, so the tree may fail for reasons that are not ours: said aloud, and the tests skip it.
