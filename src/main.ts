@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, Option } from 'commander';
 import type { LoadedConfiguration, LoadResult } from './config/load.ts';
+import type { OpenPage } from './gateway/inspection.ts';
 import type { RunningGateway } from './gateway/serve.ts';
 
 const OK = 0;
@@ -36,7 +37,10 @@ async function serve(options: { config: string }): Promise<number> {
 
 /** One process serves by itself; several take one more, which serves no client. */
 async function start(loaded: LoadedConfiguration, load: () => LoadResult): Promise<Running> {
-  const options = { version: version(), nodeVersion: process.versions.node, logFd: process.stdout.fd, load };
+  const { openPage } = await import('./page/page.ts');
+  const about = { version: version(), nodeVersion: process.versions.node };
+  const page: OpenPage = (gateway) => openPage(gateway, about);
+  const options = { ...about, logFd: process.stdout.fd, load, page };
   const { workers: wanted } = loaded.configuration;
   const workers = wanted === 'auto' ? availableParallelism() : wanted;
   if (workers === 1) return (await import('./gateway/serve.ts')).serve(loaded, options);
@@ -127,11 +131,13 @@ interface ExplainOptions {
 
 async function demo(options: { once?: true }): Promise<number> {
   const { runDemo } = await import('./demo/demo.ts');
+  const { openPage } = await import('./page/page.ts');
+  const about = { version: version(), nodeVersion: process.versions.node };
   return runDemo({
+    ...about,
     once: options.once === true,
     output: process.stdout,
-    version: version(),
-    nodeVersion: process.versions.node,
+    page: (gateway) => openPage(gateway, about),
     stop: stopSignal(),
   });
 }

@@ -9,7 +9,7 @@ export interface Configuration {
   readonly listeners: readonly ListenerConfiguration[];
   /** Those of the policy, in the order of the file. */
   readonly clients: readonly Client[];
-  readonly admin: Address;
+  readonly admin: AdminConfiguration;
   /** The backends of the policy, in the same order, with what it takes to reach them. */
   readonly backends: readonly BackendConfiguration[];
   readonly timeouts: Timeouts;
@@ -33,6 +33,12 @@ export type ListSection = 'listeners' | 'backends' | 'clients' | 'encryption';
 export interface Address {
   readonly host: string;
   readonly port: number;
+}
+
+/** The admin listener. */
+export interface AdminConfiguration extends Address {
+  /** Hosts under which other machines may see its page, in lower case and without port. */
+  readonly pageHosts: readonly string[];
 }
 
 /** One address at which clients are served. */

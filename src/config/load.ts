@@ -132,7 +132,15 @@ function build(
     signatureV2,
     limits,
   };
-  const rest = { admin: admin.address, timeouts, drain, workers, log, file, files: [...files.read.keys()] };
+  const rest = {
+    admin: { ...admin.address, pageHosts: admin.pageHosts },
+    timeouts,
+    drain,
+    workers,
+    log,
+    file,
+    files: [...files.read.keys()],
+  };
   const positions = positionsOf(parsed.data, document);
   return { policy, listeners, clients: all, backends, limits: processLimits, positions, ...rest };
 }

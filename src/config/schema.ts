@@ -52,6 +52,7 @@ export interface TlsSection {
 
 export interface AdminSection {
   readonly address: Address;
+  readonly pageHosts: readonly string[];
 }
 
 export interface BackendSection {
@@ -173,11 +174,15 @@ const cidr: z.ZodType<string, string> = z
     return `${ip}/${length ?? bits}`;
   });
 
+/** Letters, digits and hyphens, as host names have them. */
+function isHostName(value: string): boolean {
+  return isIP(value) === 0 && /^(?!.{254})(?:(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.|$))+(?<!\.)$/.test(value);
+}
+
 const domain: z.ZodType<string, string> = z
   .string()
   .refine(
-    (value) =>
-      isIP(value) === 0 && /^(?!.{254})(?:(?!-)[A-Za-z0-9-]{1,63}(?<!-)(?:\.|$))+(?<!\.)$/.test(value),
+    isHostName,
     problem('is not a host name', 'Write the name alone, like s3.gateway.example: no port, scheme or *.'),
   )
   .describe('Host name under which BUCKET.name is virtual-hosted style')
@@ -364,11 +369,29 @@ const listener: z.ZodType<ListenerSection> = z.strictObject({
     .default('replace'),
 });
 
+const pageHost: z.ZodType<string, string> = z
+  .string()
+  .refine(
+    (value) => isIP(value) !== 0 || isHostName(value),
+    problem(
+      'is not a host name or an address',
+      'Write it alone, like admin.gateway.example: no port or scheme.',
+    ),
+  )
+  .describe('Host name or address that a browser calls the page by')
+  .transform((value) => value.toLowerCase());
+
 const admin: z.ZodType<AdminSection> = z
   .strictObject({
-    address: address('Address of /metrics, /livez and /readyz').prefault('127.0.0.1:9090'),
+    address: address('Address of /metrics, /livez, /readyz and the page').prefault('127.0.0.1:9090'),
+    pageHosts: z
+      .array(pageHost)
+      .describe(
+        'Hosts under which other machines may see the page; by default only this one may, as localhost',
+      )
+      .default([]),
   })
-  .describe('Admin listener: metrics and health');
+  .describe('Admin listener: metrics, health and a page');
 
 const credentials: z.ZodType<CredentialsSection> = z
   .discriminatedUnion('provider', [

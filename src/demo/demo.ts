@@ -2,6 +2,7 @@
 // Puts the parts together and takes them apart again; what the steps are is in walk.ts.
 import { closeSync, openSync } from 'node:fs';
 import { loadConfiguration } from '../config/load.ts';
+import type { OpenPage } from '../gateway/inspection.ts';
 import { type RunningGateway, serve } from '../gateway/serve.ts';
 import { createReport, type Output, type Report, type StepReport } from './report.ts';
 import { type DemoStore, startStore } from './store.ts';
@@ -16,6 +17,7 @@ export interface DemoOptions {
   /** Versions of the gateway and of the running Node.js. */
   readonly version: string;
   readonly nodeVersion: string;
+  readonly page: OpenPage;
   /** Resolves when the demo is to stop. */
   readonly stop: Promise<unknown>;
 }
@@ -58,13 +60,13 @@ async function createBucket(store: DemoStore, { ca, gateway: credentials }: Work
 
 /** As `serve --config gateway.yaml` would: through the file, so that what a newcomer copies is what ran. */
 function startGateway(
-  { version, nodeVersion }: DemoOptions,
+  { version, nodeVersion, page }: DemoOptions,
   { configurationFile }: Workspace,
   logFd: number,
 ): Promise<RunningGateway> {
   const load = () => loadConfiguration(configurationFile, {});
   const result = load();
-  if (result.kind === 'loaded') return serve(result, { version, nodeVersion, logFd, load });
+  if (result.kind === 'loaded') return serve(result, { version, nodeVersion, page, logFd, load });
   const faults = result.faults.map(({ line, path, message }) => `line ${line}: ${path} ${message}`);
   throw new Error(`The configuration of the demo is faulty:\n${faults.join('\n')}`);
 }
@@ -156,6 +158,7 @@ function invite(report: Report, { ports, caFile, client, directory }: Workspace)
     `  ${endpoint}/${BUCKET}/curl.txt`,
     `curl --silent http://127.0.0.1:${ports.admin}/metrics | grep ^s3_kms_gateway`,
     '',
+    `To look rather than read: http://127.0.0.1:${ports.admin}/`,
     `The configuration, to copy from, and the log are in ${directory}`,
     'Ctrl+C stops the demo and removes them.',
   ]);

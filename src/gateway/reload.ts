@@ -32,15 +32,22 @@ export class Reloading {
   #retry: NodeJS.Timeout | undefined;
   /** Why the newest configuration is not in force, or not all of it. */
   #problem: string | undefined;
+  #inForce: Configuration;
   #closed = false;
 
   constructor(options: ReloadOptions) {
     this.#options = options;
     this.#read = options.started.read;
+    this.#inForce = options.started.configuration;
     this.#watch = watchFiles(
       () => this.#read,
       async () => void (await this.reload()),
     );
+  }
+
+  /** The configuration in force. */
+  get inForce(): Configuration {
+    return this.#inForce;
   }
 
   /** Reads and takes up the configuration now. */
@@ -96,6 +103,7 @@ export class Reloading {
       if (!this.#closed) this.#retry = setTimeout(() => void this.reload(), RETRY_MS).unref();
       return 'failure';
     }
+    this.#inForce = configuration;
     const waiting = needsRestart(started.configuration, configuration);
     this.#problem = waiting.length > 0 ? `needs a restart: ${waiting.join(', ')}` : undefined;
     logger.info({ file: configuration.file }, 'configuration taken up');

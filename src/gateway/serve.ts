@@ -4,10 +4,12 @@ import type { Configuration } from '../config/configuration.ts';
 import type { LoadedConfiguration, LoadResult } from '../config/load.ts';
 import type { Backend } from '../core/policy/policy.ts';
 import { type AdminServer, type ReadinessCheck, startAdmin } from '../observe/admin.ts';
+import { DecisionFeed, DecisionRecorder } from '../observe/decisions.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { openLogStream, toDescriptor } from '../observe/log-stream.ts';
 import { createMetrics, type Metrics, type ReloadResult } from '../observe/metrics.ts';
 import type { BackendConnection } from './backend.ts';
+import type { Inspection, OpenPage } from './inspection.ts';
 import { ConfiguredKeys } from './key-watch.ts';
 import type { BoundListener, RunningListener } from './listener.ts';
 import { Reloading } from './reload.ts';
@@ -23,6 +25,8 @@ export interface ServeOptions {
   readonly logFd: number;
   /** Reads the configuration again. */
   readonly load: () => LoadResult;
+  /** The page of the admin listener; without, there is none. */
+  readonly page?: OpenPage;
 }
 
 /** A gateway at work, in one process or several. */
@@ -52,7 +56,8 @@ export async function serve(started: LoadedConfiguration, options: ServeOptions)
   let admin: AdminServer | undefined;
   let reloading: Reloading | undefined;
   const close = async (patiently = false) => {
-    const delay = gateway.drain(patiently);
+    gateway.drain();
+    const delay = patiently && reloading ? drainDelay(logger, reloading.inForce) : undefined;
     await Promise.all([delay, reloading?.close()]);
     await gateway.close();
     await admin?.close();
@@ -63,8 +68,9 @@ export async function serve(started: LoadedConfiguration, options: ServeOptions)
     const { load } = options;
     const reloads = new Reloading({ started, load, apply: gateway.change, metrics, logger });
     reloading = reloads;
-    const readiness = () => [...gateway.checks(), reloads.check()];
-    admin = await startAdmin({ ...started.configuration.admin, metrics, readiness });
+    const inspection = gateway.inspection(reloads);
+    const page = options.page?.(inspection);
+    admin = await startAdmin({ ...started.configuration.admin, metrics, readiness: inspection.checks, page });
     announce(logger, gateway.serving.listeners, admin);
     return {
       get listeners() {
@@ -85,16 +91,20 @@ export async function serve(started: LoadedConfiguration, options: ServeOptions)
 /** Everything of the gateway that changes with its configuration. */
 class Gateway {
   readonly serving: Serving;
+  readonly #metrics: Metrics;
   readonly #logger: Logger;
+  readonly #feed: DecisionFeed;
   readonly #keys: ConfiguredKeys;
   readonly #sourcesFor: ReturnType<typeof credentialSources>;
   #sources: HeldSources | undefined;
-  #configuration: Configuration | undefined;
   #draining = false;
 
   constructor(metrics: Metrics, logger: Logger) {
+    this.#metrics = metrics;
     this.#logger = logger;
-    this.serving = new Serving({ metrics, logger });
+    const decisions = new DecisionRecorder((batch) => this.#feed.publish(batch));
+    this.#feed = new DecisionFeed(decisions);
+    this.serving = new Serving({ metrics, logger, decisions });
     this.#keys = new ConfiguredKeys({ metrics, logger });
     this.#sourcesFor = credentialSources(logger);
   }
@@ -131,12 +141,23 @@ class Gateway {
     }
     this.#sources?.close();
     this.#sources = sources;
-    this.#configuration = configuration;
     this.#keys.follow(configuration, sources.of);
     this.#logger.level = configuration.log.level;
   }
 
-  checks(): ReadinessCheck[] {
+  inspection(reloads: Reloading): Inspection {
+    return {
+      configuration: () => reloads.inForce,
+      processes: () => ({ serving: 1, of: 1 }),
+      checks: () => [...this.#checks(), reloads.check()],
+      keyWatch: this.#keys,
+      hasCredentials: (backend) => hasCredentials(this.serving.connections, backend),
+      snapshots: async () => [await this.#metrics.snapshot()],
+      feed: this.#feed,
+    };
+  }
+
+  #checks(): ReadinessCheck[] {
     return [
       ...drainChecks(this.#draining),
       ...this.serving.listeners.map(({ name, listening: ok }) => ({ name: `listener ${name}`, ok })),
@@ -145,11 +166,10 @@ class Gateway {
     ];
   }
 
-  /** Tells probes and clients that it is about to end; done when they have had their time to hear it. */
-  async drain(patiently: boolean): Promise<void> {
+  /** Tells probes and clients that it is about to end. */
+  drain(): void {
     this.#draining = true;
     this.serving.lastAnswers();
-    if (patiently && this.#configuration) await drainDelay(this.#logger, this.#configuration);
   }
 
   async close(): Promise<void> {
@@ -184,6 +204,15 @@ export function credentialChecks(
       ...(ok ? {} : { detail: 'not fetched yet' }),
     };
   });
+}
+
+/** Whether there is something to sign with for this backend. */
+export function hasCredentials(
+  backends: readonly Pick<BackendConnection, 'configuration' | 'credentials'>[],
+  { name }: Pick<Backend, 'name'>,
+): boolean {
+  const backend = backends.find(({ configuration }) => configuration.name === name);
+  return backend?.credentials.current() !== undefined;
 }
 
 /** Says where clients and probes are served, once they are. */

@@ -5,6 +5,7 @@ import type { BackendConfiguration, Configuration, ListenerConfiguration } from 
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Backend, KeyUsage } from '../core/policy/policy.ts';
 import { SigningKeys } from '../core/sigv4/signing-key.ts';
+import type { DecisionRecorder } from '../observe/decisions.ts';
 import { describeFault, type Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { createObserver, type Observer } from '../observe/observe.ts';
@@ -22,6 +23,8 @@ import type { RequestListener } from './turns.ts';
 export interface ServingOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Hears of every request that is over, whatever the configuration it began under. */
+  readonly decisions: DecisionRecorder;
 }
 
 /** What a configuration is served with. */
@@ -70,7 +73,7 @@ export class Serving {
 
   constructor(options: ServingOptions) {
     this.#options = options;
-    this.#observe = createObserver(options.metrics, options.logger);
+    this.#observe = createObserver(options.metrics, options.logger, options.decisions);
     options.metrics.measureBufferedBytes(() => this.#buffered.used);
   }
 

@@ -1,5 +1,5 @@
-// The admin listener: metrics, liveness and readiness, for probes and Prometheus. Reads only, changes nothing.
-// Knows HTTP; must not know requests of clients, configuration or secrets.
+// The admin listener: metrics, liveness and readiness, for probes and Prometheus, and a page for people where there is one.
+// Reads only, changes nothing. Knows HTTP; must not know requests of clients, configuration or secrets.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Metrics } from './metrics.ts';
@@ -15,12 +15,21 @@ export interface ReadinessCheck {
 
 export type Readiness = () => readonly ReadinessCheck[] | Promise<readonly ReadinessCheck[]>;
 
+/** What is there for people. */
+export interface AdminPage {
+  /** Takes a request, or says that nothing of its lies there. */
+  serve(request: IncomingMessage, response: ServerResponse): boolean;
+  /** Ends answers that would not end by themselves. */
+  close(): void;
+}
+
 export interface AdminOptions {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   readonly metrics: Pick<Metrics, 'exposition'>;
   readonly readiness: Readiness;
+  readonly page?: AdminPage | undefined;
 }
 
 export interface AdminServer {
@@ -55,6 +64,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 
 const INDEX = `s3-kms-gateway admin listener
 
+/         in a browser, where there is a page: the page
 /metrics  metrics in the Prometheus text format
 /livez    200 while the process answers
 /readyz   200 when requests can be served, else 503; JSON says which check fails
@@ -69,10 +79,22 @@ const ENDPOINTS: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>([
 
 /** Starts the admin listener; rejects, naming the address, when it cannot be bound. */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
-  const server = createServer(SERVER_LIMITS, (request, response) => void handle(options, request, response));
+  const { page } = options;
+  const server = createServer(SERVER_LIMITS, (request, response) => {
+    if (!page?.serve(request, response)) void handle(options, request, response);
+  });
   server.maxConnections = MAX_CONNECTIONS;
-  await listen(server, options);
-  return { address: boundAddress(server), close: () => close(server) };
+  const closeAll = async () => {
+    page?.close();
+    await close(server);
+  };
+  try {
+    await listen(server, options);
+  } catch (error) {
+    page?.close();
+    throw error;
+  }
+  return { address: boundAddress(server), close: closeAll };
 }
 
 async function handle(

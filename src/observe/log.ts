@@ -68,7 +68,7 @@ export function auditLine(logger: Logger, observation: Observation): void {
 }
 
 /** Field by field: what is added to Observation one day is not logged before somebody has thought about it. */
-function auditFields(observation: Observation): Record<string, unknown> {
+export function auditFields(observation: Observation): Record<string, unknown> {
   const { error, clientEncryption, requestedEncryption, confirmedEncryption } = observation;
   const { backendFirstByteSeconds } = observation;
   return {

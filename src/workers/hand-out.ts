@@ -5,7 +5,6 @@ import type { CredentialSource } from '../config/credentials.ts';
 import type { SigningCredentials } from '../core/policy/policy.ts';
 import { ConfiguredKeys, type KeyWatchOptions } from '../gateway/key-watch.ts';
 import { credentialSources, type HeldSources } from '../gateway/sources.ts';
-import type { ReadinessCheck } from '../observe/admin.ts';
 import type { Shared } from './messages.ts';
 import { makeTicketKeys, TICKET_KEYS_MS } from './ticket-keys.ts';
 
@@ -18,14 +17,14 @@ export interface PreparedHandOut {
 
 /** What is made once and handed to every worker, one configuration after the other. */
 export class HandOut {
-  readonly #keys: ConfiguredKeys;
+  readonly keys: ConfiguredKeys;
   readonly #sourcesFor: ReturnType<typeof credentialSources>;
   readonly #rotation: NodeJS.Timeout;
   #inForce: InForce | undefined;
 
   /** Credentials are fetched once for all: instance metadata and STS answer only so many questions. */
   constructor(options: Omit<KeyWatchOptions, 'onChange'>, onChange: () => void) {
-    this.#keys = new ConfiguredKeys({ ...options, onChange });
+    this.keys = new ConfiguredKeys({ ...options, onChange });
     this.#sourcesFor = credentialSources(options.logger, onChange);
     this.#rotation = setInterval(() => {
       if (this.#inForce) this.#inForce.ticketKeys = makeTicketKeys(this.#inForce.configuration.listeners);
@@ -50,7 +49,7 @@ export class HandOut {
       commit: () => {
         this.#inForce?.sources.close();
         this.#inForce = next;
-        this.#keys.follow(configuration, sources.of);
+        this.keys.follow(configuration, sources.of);
       },
     };
   }
@@ -62,7 +61,7 @@ export class HandOut {
       if (current) credentials.set(backend.name, current);
     }
     const unusableKeys = new Map(
-      backends.map((backend) => [backend.name, this.#keys.unusable(backend) ?? new Map()]),
+      backends.map((backend) => [backend.name, this.keys.unusable(backend) ?? new Map()]),
     );
     return { credentials, ticketKeys, unusableKeys };
   }
@@ -76,12 +75,8 @@ export class HandOut {
     }));
   }
 
-  keyChecks(): ReadinessCheck[] {
-    return this.#keys.checks();
-  }
-
   close(): void {
-    this.#keys.close();
+    this.keys.close();
     clearInterval(this.#rotation);
     this.#inForce?.sources.close();
   }

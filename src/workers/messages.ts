@@ -4,6 +4,7 @@ import type { Configuration } from '../config/configuration.ts';
 import type { KeyUsage, SigningCredentials } from '../core/policy/policy.ts';
 import type { BoundListener } from '../gateway/listener.ts';
 import type { Snapshot } from '../observe/aggregate.ts';
+import type { DecisionBatch } from '../observe/decisions.ts';
 
 /** From the primary to a worker. */
 export type ToWorker =
@@ -16,6 +17,8 @@ export type ToWorker =
   | { readonly kind: 'abandon'; readonly generation: number }
   /** Each connection is to end with its next answer. */
   | { readonly kind: 'drain' }
+  /** Somebody watches the decisions, or nobody does any more. */
+  | { readonly kind: 'watch'; readonly watched: boolean }
   /** Asks for a report. */
   | { readonly kind: 'report' }
   /** Ends what is in flight, then the worker. */
@@ -58,6 +61,8 @@ export type FromWorker =
   | ChangeAnswer
   /** It cannot serve. */
   | { readonly kind: 'failed'; readonly message: string }
+  /** Sent while somebody watches. */
+  | { readonly kind: 'decisions'; readonly batch: DecisionBatch }
   /** Whole lines, UTF-8. */
   | { readonly kind: 'log'; readonly bytes: Buffer }
   | { readonly kind: 'report'; readonly snapshot: Snapshot };

@@ -2,6 +2,7 @@
 // the log, the credentials for backends, the keys of session tickets. Everything else is the workers'.
 import type { Configuration } from '../config/configuration.ts';
 import type { LoadedConfiguration } from '../config/load.ts';
+import type { Inspection } from '../gateway/inspection.ts';
 import { Reloading } from '../gateway/reload.ts';
 import {
   announce,
@@ -9,11 +10,13 @@ import {
   credentialChecks,
   drainChecks,
   drainDelay,
+  hasCredentials,
   type RunningGateway,
   type ServeOptions,
 } from '../gateway/serve.ts';
 import { type AdminServer, type ReadinessCheck, startAdmin } from '../observe/admin.ts';
 import { exposeTogether } from '../observe/aggregate.ts';
+import { type DecisionBatch, DecisionFeed } from '../observe/decisions.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { type LogStream, openLogStream, toDescriptor } from '../observe/log-stream.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
@@ -44,7 +47,8 @@ export async function servePrimary(
   let admin: AdminServer | undefined;
   let reloading: Reloading | undefined;
   const close = async (patiently = false) => {
-    const delay = primary.drain(patiently);
+    primary.drain();
+    const delay = patiently && reloading ? drainDelay(logger, reloading.inForce) : undefined;
     await Promise.all([delay, reloading?.close()]);
     await primary.close();
     await admin?.close();
@@ -57,9 +61,11 @@ export async function servePrimary(
     const workers = await primary.start(started.configuration, supervision);
     const reloads = new Reloading({ started, load, apply: primary.change, metrics, logger });
     reloading = reloads;
-    const readiness = () => [...primary.checks(count), reloads.check()];
+    const inspection = primary.inspection(workers, reloads);
+    const page = options.page?.(inspection);
     const exposition = async () => exposeTogether([await metrics.snapshot(), ...(await workers.reports())]);
-    admin = await startAdmin({ ...started.configuration.admin, metrics: { exposition }, readiness });
+    const { admin: at } = started.configuration;
+    admin = await startAdmin({ ...at, metrics: { exposition }, readiness: inspection.checks, page });
     announce(logger, workers.listeners, admin);
     const { hopeless } = workers;
     return { hopeless, reload: () => reloads.reload(), flushLogSync: log.flushSync, close };
@@ -69,24 +75,30 @@ export async function servePrimary(
   }
 }
 
+/** What the workers are started with, besides what the primary makes itself. */
+type Supervision = Omit<SupervisorOptions, 'first' | 'onDecisions'>;
+
 /** Everything of the primary that changes with its configuration. */
 class Primary {
   readonly #logger: Logger;
   readonly #handOut: HandOut;
-  #configuration: Configuration | undefined;
+  readonly #feed: DecisionFeed;
   #workers: Workers | undefined;
   #draining = false;
 
   constructor(metrics: Metrics, logger: Logger) {
     this.#logger = logger;
     this.#handOut = new HandOut({ metrics, logger }, () => this.#workers?.share());
+    const watch = (watched: boolean) => this.#workers?.watch(watched);
+    this.#feed = new DecisionFeed({ begin: () => watch(true), stop: () => watch(false) });
   }
 
-  async start(configuration: Configuration, options: Omit<SupervisorOptions, 'first'>): Promise<Workers> {
+  async start(configuration: Configuration, options: Supervision): Promise<Workers> {
     const handOut = await this.#handOut.prepare(configuration, false);
     handOut.commit();
-    this.#configuration = configuration;
-    this.#workers = await startWorkers({ ...options, first: { configuration, shared: handOut.shared } });
+    const first = { configuration, shared: handOut.shared };
+    const onDecisions = (batch: DecisionBatch) => this.#feed.publish(batch);
+    this.#workers = await startWorkers({ ...options, first, onDecisions });
     return this.#workers;
   }
 
@@ -103,25 +115,33 @@ class Primary {
       throw error;
     }
     handOut.commit();
-    this.#configuration = configuration;
     this.#logger.level = configuration.log.level;
     announceChanges(this.#logger, before, workers.listeners);
   };
 
-  checks(count: number): ReadinessCheck[] {
-    return [
-      ...drainChecks(this.#draining),
-      workersCheck(this.#workers?.serving() ?? 0, count),
-      ...credentialChecks(this.#handOut.backends),
-      ...this.#handOut.keyChecks(),
-    ];
+  inspection(workers: Workers, reloads: Reloading): Inspection {
+    const { keys } = this.#handOut;
+    return {
+      configuration: () => reloads.inForce,
+      processes: () => ({ serving: workers.serving(), of: workers.count }),
+      checks: () => [
+        ...drainChecks(this.#draining),
+        workersCheck(workers),
+        ...credentialChecks(this.#handOut.backends),
+        ...keys.checks(),
+        reloads.check(),
+      ],
+      keyWatch: keys,
+      hasCredentials: (backend) => hasCredentials(this.#handOut.backends, backend),
+      snapshots: () => workers.lastReports(),
+      feed: this.#feed,
+    };
   }
 
-  /** Tells probes and clients that it is about to end; done when they have had their time to hear it. */
-  async drain(patiently: boolean): Promise<void> {
+  /** Tells probes and clients that it is about to end. */
+  drain(): void {
     this.#draining = true;
     this.#workers?.drain();
-    if (patiently && this.#configuration) await drainDelay(this.#logger, this.#configuration);
   }
 
   async close(): Promise<void> {
@@ -137,6 +157,8 @@ function takeLines(log: LogStream, bytes: Buffer): void {
 }
 
 /** One worker serves every listener: while others are replaced, there is less room but no fault. */
-function workersCheck(serving: number, count: number): ReadinessCheck {
+function workersCheck(workers: Workers): ReadinessCheck {
+  const { count } = workers;
+  const serving = workers.serving();
   return { name: 'workers', ok: serving > 0, detail: `${serving} of ${count} serve` };
 }

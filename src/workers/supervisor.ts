@@ -4,6 +4,7 @@ import cluster, { type Worker } from 'node:cluster';
 import type { Configuration } from '../config/configuration.ts';
 import type { BoundListener } from '../gateway/listener.ts';
 import { addCounts, type Snapshot } from '../observe/aggregate.ts';
+import type { DecisionBatch } from '../observe/decisions.ts';
 import type { Logger } from '../observe/log.ts';
 import type { ChangeAnswer, FromWorker, Given, PrepareChange, Shared, ToWorker } from './messages.ts';
 import { addLife, isHopeless, type Lives, NO_LIVES, restartDelay } from './restart.ts';
@@ -15,6 +16,7 @@ export interface SupervisorOptions {
   readonly logger: Logger;
   readonly first: Served;
   readonly onLog: (bytes: Buffer) => void;
+  readonly onDecisions: (batch: DecisionBatch) => void;
   /** Told of each worker that ends without being told to. */
   readonly onLost: () => void;
 }
@@ -29,6 +31,7 @@ export interface Served {
 /** The workers, all of which have served. */
 export interface Workers {
   readonly listeners: readonly BoundListener[];
+  readonly count: number;
   /** How many serve now. */
   serving(): number;
   /**
@@ -38,8 +41,12 @@ export interface Workers {
   change(to: Served): Promise<void>;
   /** Hands out what they share once more. */
   share(): void;
+  /** Lets them send their decisions, those of late first, or stop that. */
+  watch(watched: boolean): void;
   /** The metrics of all workers, and what is left of those that are gone. */
   reports(): Promise<readonly Snapshot[]>;
+  /** The same as of the last reports, without asking for new ones. */
+  lastReports(): Promise<readonly Snapshot[]>;
   /** Resolves, with what is wrong, when no worker can be kept up. */
   readonly hopeless: Promise<Error>;
   /** Lets each connection end with its next answer. */
@@ -87,6 +94,8 @@ interface State extends SupervisorOptions {
   listeners: readonly BoundListener[];
   newest: Newest;
   draining: boolean;
+  /** Whether somebody watches the decisions. */
+  watched: boolean;
   /** Counts every configuration that was tried. */
   generations: number;
   phase: 'starting' | 'up' | 'closing';
@@ -110,6 +119,7 @@ export async function startWorkers(options: SupervisorOptions): Promise<Workers>
     listeners: [],
     newest: { ...options.first, generation: 0 },
     draining: false,
+    watched: false,
     generations: 0,
     phase: 'starting',
     past: Promise.resolve([]),
@@ -133,6 +143,7 @@ export async function startWorkers(options: SupervisorOptions): Promise<Workers>
     get listeners() {
       return state.listeners;
     },
+    count: options.count,
     change: (to) => change(state, to),
     drain: () => {
       state.draining = true;
@@ -142,7 +153,12 @@ export async function startWorkers(options: SupervisorOptions): Promise<Workers>
     share: () => {
       for (const place of state.places) share(state, place);
     },
+    watch: (watched) => {
+      state.watched = watched;
+      for (const place of state.places) tellPlace(place, { kind: 'watch', watched });
+    },
     reports: () => collectReports(state),
+    lastReports: () => lastReports(state),
     hopeless,
     close,
   };
@@ -204,6 +220,7 @@ function take(state: State, place: Place, worker: Worker, message: FromWorker): 
       if (message.generation === state.newest.generation) share(state, place);
       else void catchUp(state, place);
       if (state.draining) tell(worker, { kind: 'drain' });
+      if (state.watched) tell(worker, { kind: 'watch', watched: true });
       state.onChange();
       return;
     case 'changed':
@@ -211,6 +228,9 @@ function take(state: State, place: Place, worker: Worker, message: FromWorker): 
       return;
     case 'failed':
       place.problem = message.message;
+      return;
+    case 'decisions':
+      state.onDecisions(message.batch);
       return;
     case 'log':
       state.onLog(message.bytes);
@@ -357,8 +377,11 @@ async function collectReports(state: State): Promise<readonly Snapshot[]> {
   const asked = state.places.filter(isServing).map(reportOf);
   const patience = new Promise<void>((resolve) => setTimeout(resolve, SCRAPE_MS).unref());
   await Promise.race([Promise.all(asked), patience]);
-  const snapshots = state.places.flatMap(({ snapshot }) => (snapshot ? [snapshot] : []));
-  return [await state.past, ...snapshots];
+  return lastReports(state);
+}
+
+async function lastReports({ places, past }: State): Promise<readonly Snapshot[]> {
+  return [await past, ...places.flatMap(({ snapshot }) => (snapshot ? [snapshot] : []))];
 }
 
 function reportOf(place: Place): Promise<void> {

@@ -5,6 +5,7 @@ import type { BackendConfiguration } from '../config/configuration.ts';
 import { type CredentialSource, credentialsProvider } from '../config/credentials.ts';
 import { boundAt } from '../gateway/serve.ts';
 import { type PreparedChange, Serving, type Supplies } from '../gateway/serving.ts';
+import { DecisionRecorder } from '../observe/decisions.ts';
 import { createLogger, type Logger } from '../observe/log.ts';
 import { type LogSink, type LogStream, openLogStream } from '../observe/log-stream.ts';
 import { createMetrics, type Metrics, type MetricsOptions } from '../observe/metrics.ts';
@@ -48,14 +49,18 @@ async function serveUntilClosed(
   log: LogStream,
 ): Promise<void> {
   const logger = createLogger({ level: start.configuration.log.level, destination: log });
-  const changes = new Changes(new Serving({ metrics, logger }), logger);
+  const decisions = new DecisionRecorder((batch) => tell(primary, { kind: 'decisions', batch }));
+  const changes = new Changes(new Serving({ metrics, logger, decisions }), logger);
   const { serving } = changes;
   await changes.prepare(start);
   changes.commit();
   const told = new Promise<void>((close) => {
     primary.on('message', (message: ToWorker) => {
       if (message.kind === 'shared') changes.share(message.generation, message.shared);
-      else if (message.kind === 'report') void report(primary, metrics);
+      else if (message.kind === 'watch') {
+        if (message.watched) decisions.begin();
+        else decisions.stop();
+      } else if (message.kind === 'report') void report(primary, metrics);
       else if (message.kind === 'drain') serving.lastAnswers();
       else if (message.kind === 'close') close();
       else if (message.kind !== 'start') changes.take(message, (answer) => void tell(primary, answer));

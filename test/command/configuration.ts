@@ -46,7 +46,7 @@ export function configurationOf(policy: Policy, listeners: readonly ListenerConf
       encryption: lines(policy.rules.length),
     },
     limits: { connections: 1, requestsInFlight: 1, bufferedBytes: 1 },
-    admin: { host: '127.0.0.1', port: 9090 },
+    admin: { host: '127.0.0.1', port: 9090, pageHosts: [] },
     timeouts: {
       tlsHandshake: 1,
       requestHeader: 1,

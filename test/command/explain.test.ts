@@ -169,7 +169,7 @@ describe('a certificate', () => {
   });
 
   test('must be named where several could be meant, and be a name', async () => {
-    assert.match(await why({ listener: 'certificates' }, under), /with --client: one of billing, reports/);
+    assert.match(await why({ listener: 'certificates' }, under), /\(--client\): one of billing, reports/);
     assert.match(await why({ certificate: ['reports.example'] }, under), /write uri:…, dnsName:… or email:…/);
   });
 });
@@ -181,7 +181,7 @@ describe('the sender', () => {
 
   test('must be named where there are several, and the answer lists them', async () => {
     const under = configuration({ tls: TLS }, { clients });
-    assert.match(await why({}, under), /with --client: one of billing, reader/);
+    assert.match(await why({}, under), /\(--client\): one of billing, reader/);
     assert.match(await why({ client: 'x' }, under), /has no client x\. It has: billing, reader/);
     assert.match(await why({}, configuration({ tls: TLS }, { clients: new Map() })), /none is configured/);
     assert.equal((await explained({ client: 'reader' }, under)).reason, 'operation_not_allowed');

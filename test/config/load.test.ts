@@ -117,7 +117,7 @@ describe('a sound configuration', () => {
       authentication: 'none',
       signing: 'replace',
     });
-    assert.deepEqual(configuration.admin, { host: '127.0.0.1', port: 9091 });
+    assert.deepEqual(configuration.admin, { host: '127.0.0.1', port: 9091, pageHosts: [] });
   });
 
   test('tells where each item stands in the file', () => {
@@ -408,6 +408,11 @@ const FAULTY: readonly (readonly [title: string, text: string, ...faults: string
     'a listener on all addresses',
     listener('address: 127.0.0.1:80').concat('\n  - address: "[::]:80"'),
     '4:5 listeners[1].address: is taken by listeners[0].address',
+  ],
+  [
+    'a host of the page with a port',
+    rest('admin:\n  pageHosts: ["admin.example:9090"]'),
+    '4:15 admin.pageHosts[0]: is not a host name or an address',
   ],
   [
     'a listener on the admin address',

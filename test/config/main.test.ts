@@ -171,7 +171,7 @@ describe('the command line', () => {
     [
       'a client that is not named',
       ['explain', '-c', 'two.yaml', 'GET', '/b/k'],
-      /with --client: one of billing, other/,
+      /\(--client\): one of billing, other/,
     ],
     ['a file that is not there', [...explain, 'PUT', '/b/k', '--data', 'nothing'], /ENOENT/],
     [

@@ -145,7 +145,8 @@ describe('imports point one way', () => {
     workers: ['core', 'config', 'gateway', 'kms', 'observe'],
     demo: ['core', 'config', 'gateway', 'observe'],
     command: ['core', 'config', 'demo', 'gateway', 'kms', 'observe'],
-    'main.ts': ['core', 'command', 'config', 'demo', 'gateway', 'kms', 'observe', 'workers'],
+    page: ['core', 'command', 'config', 'gateway', 'kms', 'observe'],
+    'main.ts': ['core', 'command', 'config', 'demo', 'gateway', 'kms', 'observe', 'page', 'workers'],
   };
   for (const file of FILES) {
     test(`${file} imports only parts below it`, () => {

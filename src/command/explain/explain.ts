@@ -22,11 +22,12 @@ import { parseHeaderLines, parseUrl, type Question, type Unanswered, unanswered 
 import { type Draft, draftOf, signed } from './sending.ts';
 import { type CarriedSignature, chooseSetting, type Sender } from './setting.ts';
 
-/** Answers a question as of `now`. */
+/** Answers a question as of `now`. What KMS says of keys is known to a gateway at work alone. */
 export async function explain(
   configuration: Configuration,
   question: Question,
   now: Date,
+  unusableKeys?: DecisionContext['unusableKeys'],
 ): Promise<Explanation | Unanswered> {
   const { policy } = configuration;
   const url = parseUrl(question.url);
@@ -39,7 +40,9 @@ export async function explain(
   const listener = listenerContext(setting.listener);
   const names = listener.certificates ? setting.certificateNames : undefined;
   const channel = channelOf(listener, question.peer, names);
-  const context = { policy, credentials: standIns(configuration), now, keys: new SigningKeys() };
+  const credentials = standIns(configuration);
+  const keys = new SigningKeys();
+  const context = { policy, credentials, now, keys, ...(unusableKeys && { unusableKeys }) };
   const received = asSent({ ...draft, channel }, setting.sender, context, question.data);
   if ('kind' in received) return received;
   const mismatch = lengthMismatch(received, question.data);

@@ -262,7 +262,7 @@ function notesOf(
   }
   if (form) notes.push('the fields of the form became headers, its file the body');
   if (form && question.client !== undefined)
-    notes.push('a form is signed in its fields: --client had no say');
+    notes.push('a form is signed in its fields: the client that was named had no say');
   if (demand) {
     const silence = demand.mayBeSilent ? ', or say nothing of it' : '';
     const keys = demand.keyIds.join(' or ');

@@ -37,7 +37,7 @@ export function chooseSetting(
   carried: CarriedSignature,
 ): Setting | Unanswered {
   if (carried === 'its own' && (question.client !== undefined || question.signature !== undefined)) {
-    return unanswered('the request carries a signature of its own: leave out --client and --signature');
+    return unanswered('the request carries a signature of its own: name no client (--client, --signature)');
   }
   const listener = chooseListener(configuration, question, url, carried);
   if ('kind' in listener) return listener;
@@ -72,7 +72,7 @@ function chooseListener(
   const [first] = speaking;
   if (!first) {
     const wanted = plaintext ? 'is plaintext' : 'speaks TLS';
-    return unanswered(`no listener of ${file} ${wanted}: name the one you mean with --listener`);
+    return unanswered(`no listener of ${file} ${wanted}: name the one that you mean (--listener)`);
   }
   const atPort = speaking.filter(({ port }) => port === origin?.port);
   const wanted = carried === 'none' ? wantedAuthentication(clients, question) : 'signature';
@@ -162,7 +162,7 @@ function namedOrOnly(
   const [only, ...more] = clients;
   if (only && more.length === 0) return only;
   const choice = only ? `one of ${names}` : 'none is configured';
-  return unanswered(`name the client that sends the request with --client: ${choice}`);
+  return unanswered(`name the client that sends the request (--client): ${choice}`);
 }
 
 function isSigning(client: Client): client is SigningClient {
