@@ -4,7 +4,9 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError, Option } from 'commander';
+import { Argument, Command, CommanderError, Option } from 'commander';
+import { completionScript, SHELLS, type Shell } from './command/completion.ts';
+import { HELP, heading } from './command/help.ts';
 import type { LoadedConfiguration, LoadResult } from './config/load.ts';
 import type { OpenPage } from './gateway/inspection.ts';
 import type { RunningGateway } from './gateway/serve.ts';
@@ -156,6 +158,8 @@ function commandLine(exit: (code: number) => void): Command {
     )
     .version(version())
     .exitOverride()
+    // Commander takes the styles out again where there is no terminal, and with NO_COLOR.
+    .configureHelp({ styleTitle: heading })
     .showHelpAfterError('(--help tells more)');
   const config = ['-c, --config <file>', 'the configuration file, YAML or JSON'] as const;
   const run =
@@ -167,7 +171,7 @@ function commandLine(exit: (code: number) => void): Command {
     .command('serve')
     .description('Run the gateway until SIGTERM or SIGINT')
     .requiredOption(...config)
-    .addHelpText('after', example('serve --config gateway.yaml'))
+    .addHelpText('after', HELP.serve)
     .action(run(serve));
   program
     .command('check')
@@ -175,7 +179,7 @@ function commandLine(exit: (code: number) => void): Command {
     .requiredOption(...config)
     .option('--json', 'report as JSON')
     .option('--online', 'also try out the backends, their credentials and the KMS keys')
-    .addHelpText('after', example('check --config gateway.yaml'))
+    .addHelpText('after', HELP.check)
     .action(run(check));
   program
     .command('explain')
@@ -196,10 +200,7 @@ function commandLine(exit: (code: number) => void): Command {
     .option('--data <file>', 'its body: proven as the gateway would')
     .option('--peer <address>', 'the address it comes from: that of a trusted proxy, for example')
     .option('--json', 'answer as JSON')
-    .addHelpText(
-      'after',
-      `${example(EXPLAIN_EXAMPLE)}\n\nExit codes: 0 it would be forwarded, 1 it would be refused, 2 there is no answer.`,
-    )
+    .addHelpText('after', HELP.explain)
     .action(async (method: string, url: string, options: ExplainOptions) =>
       exit(await explainRequest(method, url, options)),
     );
@@ -207,30 +208,26 @@ function commandLine(exit: (code: number) => void): Command {
     .command('demo')
     .description('Start an S3 backend and the gateway in front of it, and walk through the main cases')
     .option('--once', 'exit after the walk, with 0 if every step went as it should')
-    .addHelpText('after', example('demo --once'))
+    .addHelpText('after', HELP.demo)
     .action(run(demo));
   program
     .command('schema')
     .description('Print the JSON Schema of the configuration file, for editors')
-    .addHelpText('after', example('schema > gateway.schema.json'))
+    .addHelpText('after', HELP.schema)
     .action(run(schema));
+  program
+    .command('completion')
+    .description('Print the completion script for a shell')
+    .addArgument(new Argument('<shell>', 'the shell that is to complete').choices(SHELLS))
+    .addHelpText('after', HELP.completion)
+    .action((shell: Shell) => void process.stdout.write(completionScript(program, shell)));
   program.command('worker', { hidden: true }).action(run(worker));
-  return program.addHelpText(
-    'after',
-    '\nExit codes: 0 all is well, 1 something is faulty or failed, 2 the command line is wrong.',
-  );
+  return program.addHelpText('after', HELP.program);
 }
-
-const EXPLAIN_EXAMPLE =
-  "explain --config gateway.yaml PUT /billing-eu/a.csv -H 'x-amz-server-side-encryption: AES256'";
 
 /** Gathers what is given more than once. */
 function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
-}
-
-function example(line: string): string {
-  return `\nExample:\n  $ s3-kms-gateway ${line}`;
 }
 
 function version(): string {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { configurationJsonSchema } from '../../src/config/json-schema.ts';
 
@@ -49,4 +51,22 @@ test('a choice may come from a variable', () => {
     { enum: ['refuse-kms', 'refuse'] },
     { pattern: '\\$\\{' },
   ]);
+});
+
+const DEPLOY = join(import.meta.dirname, '../../deploy');
+
+test('the schema that is shipped is that of the sources', () => {
+  const shipped = readFileSync(join(DEPLOY, 'gateway.schema.json'), 'utf8');
+  assert.equal(shipped, `${JSON.stringify(schema, null, 2)}\n`, 'run: npm run schema');
+});
+
+test('every configuration that is there to be copied begins with a link to it', () => {
+  const files = globSync('{gateway.example.yaml,*/gateway.yaml}', { cwd: DEPLOY });
+  assert.ok(files.length >= 4);
+  for (const file of files) {
+    const [line = ''] = readFileSync(join(DEPLOY, file), 'utf8').split('\n');
+    const [, link = ''] = /^# yaml-language-server: \$schema=(\S+)$/.exec(line) ?? [];
+    assert.match(link, /gateway\.schema\.json$/, file);
+    assert.ok(existsSync(join(DEPLOY, dirname(file), link)), `${file}: ${link}`);
+  }
 });

@@ -55,11 +55,11 @@ describe('the command line', () => {
   test('--help names the commands, and each command has help with an example', () => {
     const help = run('--help');
     assert.equal(help.status, 0);
-    for (const command of ['serve', 'check', 'explain', 'demo', 'schema']) {
+    for (const command of ['serve', 'check', 'explain', 'demo', 'schema', 'completion']) {
       assert.match(help.stdout, new RegExp(`^  ${command} `, 'm'));
       const { status, stdout } = run(command, '--help');
       assert.equal(status, 0);
-      assert.match(stdout, new RegExp(`Example:\\n  \\$ s3-kms-gateway ${command}`));
+      assert.match(stdout, new RegExp(`Examples:\\n  # .+\\n  \\$ s3-kms-gateway ${command}`));
     }
   });
 
