@@ -43,6 +43,7 @@ function judge(
   if (parsed.kind === 'refused') return parsed.refusal;
   const { request } = parsed;
   facts.secure = request.secure;
+  if (request.trace) Object.assign(facts, { traceId: request.trace.traceId, spanId: request.trace.spanId });
 
   const addressed = addressOf(request.host, request.target, policy.domains, policy.egress?.hosts);
   if (addressed.kind === 'refused') return addressed.refusal;

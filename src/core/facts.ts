@@ -19,6 +19,9 @@ export type Injection = 'algorithm' | 'key_id' | 'context' | 'bucket_key';
 export interface Facts {
   operation: string;
   secure: boolean;
+  /** Of the client's `traceparent`. */
+  traceId?: string;
+  spanId?: string;
   bucket?: string;
   key?: string;
   accessKeyId?: string;

@@ -11,6 +11,7 @@ import {
 } from './http/headers.ts';
 import { isHopByHop, nominatedByConnection } from './http/hop-by-hop.ts';
 import { parseTarget, type QueryParameter, type Target } from './http/target.ts';
+import { parseTraceparent, type TraceContext } from './http/trace-context.ts';
 import type { Refusal } from './refusal.ts';
 import * as refusals from './refusal.ts';
 import { ALGORITHM, ASYMMETRIC_ALGORITHM } from './sigv4/algorithm.ts';
@@ -65,6 +66,7 @@ export interface ParsedRequest {
    */
   readonly fields: ReadonlyMap<string, string>;
   readonly secure: boolean;
+  readonly trace: TraceContext | undefined;
 }
 
 export type Parsed =
@@ -87,7 +89,16 @@ export function parseRequest(received: ReceivedRequest, headerBytes: number): Pa
   const query = target.parameters.filter(({ name }) => !isAuthParameter(name, form) && !isAmz(name));
   return {
     kind: 'parsed',
-    request: { received, host, target, form, query, fields, secure: isSecure(received) },
+    request: {
+      received,
+      host,
+      target,
+      form,
+      query,
+      fields,
+      secure: isSecure(received),
+      trace: parseTraceparent(fields.get('traceparent')),
+    },
   };
 }
 

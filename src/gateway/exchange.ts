@@ -73,6 +73,8 @@ export class Exchange {
     const { facts, sent, refusal, error } = this;
     return {
       requestId: this.requestId,
+      traceId: facts.traceId,
+      spanId: facts.spanId,
       listener: this.listener,
       peerAddress: this.request.socket.remoteAddress ?? '',
       method: this.request.method ?? '',

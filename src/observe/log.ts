@@ -73,6 +73,8 @@ export function auditFields(observation: Observation): Record<string, unknown> {
   const { backendFirstByteSeconds } = observation;
   return {
     requestId: observation.requestId,
+    traceId: observation.traceId,
+    spanId: observation.spanId,
     listener: observation.listener,
     peerAddress: observation.peerAddress,
     secure: observation.secure,

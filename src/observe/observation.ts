@@ -11,6 +11,9 @@ export type OutcomeKind = 'forwarded' | 'refused' | 'client_aborted' | 'backend_
 /** One request, finished. Times in seconds, sizes in bytes. */
 export interface Observation {
   readonly requestId: string;
+  /** Of the client's `traceparent`: its trace, and its own span in it. */
+  readonly traceId: string | undefined;
+  readonly spanId: string | undefined;
   readonly listener: string;
   readonly peerAddress: string;
   readonly method: string;
@@ -64,6 +67,8 @@ export interface EncryptionSummary {
 
 /** What an observation says where nothing is known. */
 export const NOTHING_KNOWN: Omit<Observation, 'requestId' | 'listener' | 'outcome' | 'status'> = {
+  traceId: undefined,
+  spanId: undefined,
   peerAddress: '',
   method: '',
   operation: 'Unknown',

@@ -274,7 +274,8 @@ describe('no secret leaves the gateway by its log, its metrics or its errors', (
     const copied = { 'x-amz-copy-source': 'open/k', ...sourceKey, ...customerKey };
     assert.equal((await v4(to, { method: 'PUT', path: '/open/copy', headers: copied })).status, 200);
     assert.equal((await v4(to, put('/watched/k', { ...encrypted, [KEY_ID]: 'another' }))).status, 200);
-    assert.equal((await v4(to, put('/watched/k'))).status, 200);
+    const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+    assert.equal((await v4(to, put('/watched/k', { traceparent }))).status, 200);
     assert.equal((await v4(preserving, put('/bucket/k', encrypted))).status, 200);
     assert.equal((await byCertificate(put('/bucket/k', encrypted))).status, 200);
   });
