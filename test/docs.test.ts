@@ -12,7 +12,7 @@ import { robustnessTables, tablesOf } from './hostile/page.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
-const PAGES = globSync(['*.md', 'docs/*.md'], { cwd: ROOT });
+const PAGES = globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT });
 
 describe('what the documents say is so', () => {
   for (const page of PAGES) {
@@ -162,6 +162,7 @@ describe('configurations that are there to be copied pass the check', () => {
   const texts = {
     'README.md': firstYaml('README.md'),
     'docs/signatures.md': firstYaml('docs/signatures.md'),
+    'docs/migration.md': firstYaml('docs/migration.md'),
     'deploy/gateway.example.yaml': read('deploy/gateway.example.yaml'),
     'deploy/sidecar/gateway.yaml': read('deploy/sidecar/gateway.yaml'),
     'deploy/egress/gateway.yaml': read('deploy/egress/gateway.yaml'),
