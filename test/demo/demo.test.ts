@@ -1,6 +1,6 @@
 // The demo as a newcomer runs it, and the walk held against a backend with no gateway in front.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { startStore } from '../../src/demo/store.ts';
 import { type Scene, STEPS } from '../../src/demo/walk.ts';
+import { cleanEnvironment, missingProgram } from '../clients/program.ts';
 import { CREDENTIALS, REGION, startFixture } from './fixture.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
@@ -59,13 +60,41 @@ describe('the demo', () => {
     });
     await Promise.race([invited, closed]);
     assert.equal(child.exitCode, null, output.text);
-    assert.match(output.text, /aws --endpoint-url https:\/\/localhost:\d+ s3 cp/);
-    assert.match(output.text, /curl --cacert \S+ca\.crt --aws-sigv4/);
+    await assertPasted(output.text);
     child.kill('SIGINT');
     assert.equal(await closed, 0, output.text);
     assert.deepEqual(leftovers(), []);
   });
 });
+
+/** What it prints to be pasted, pasted: an upload that is encrypted and one that is refused, by both clients. */
+async function assertPasted(printed: string): Promise<void> {
+  const [, lines = ''] = /terminal:\s+([\s\S]*?)\n\nThe configuration, to copy from/.exec(printed) ?? [];
+  const [settings = '', awsLines = '', curlLines = ''] =
+    /^([\s\S]*?hello\.txt\n)(aws [\s\S]*)\n\n(curl [\s\S]*)$/.exec(lines)?.slice(1) ?? [];
+  const scratch = mkdtempSync(join(tmpdir(), 'demo-pasted-'));
+  const paste = (text: string) => {
+    const args = ['--norc', '-c', `cd ${scratch}\n${settings}${text}`];
+    return new Promise<string>((resolve) => {
+      execFile('/bin/bash', args, { env: cleanEnvironment(scratch, {}) }, (_error, stdout, stderr) =>
+        resolve(stdout + stderr),
+      );
+    });
+  };
+  try {
+    const curl = await paste(curlLines);
+    assert.match(curl, /x-amz-server-side-encryption: aws:kms/);
+    assert.match(curl, /requires x-amz-server-side-encryption: aws:kms/);
+    assert.match(curl, /^s3_kms_gateway_requests_total/m);
+    if (missingProgram('/usr/bin/aws')) return;
+    const aws = await paste(awsLines);
+    assert.match(aws, /upload: .*hello\.txt to s3:\/\/ledger\/hello\.txt/);
+    assert.match(aws, /"ServerSideEncryption": "aws:kms"/);
+    assert.match(aws, /upload failed: .*refused\.txt .*requires x-amz-server-side-encryption: aws:kms/);
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
 
 describe('the walk without a gateway', () => {
   it('finds a fault in each step that the gateway is there for', async (test) => {
