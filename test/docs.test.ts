@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { configurationJsonSchema } from '../src/config/json-schema.ts';
 import { parseConfiguration } from '../src/config/load.ts';
@@ -26,6 +26,28 @@ describe('what the documents say is so', () => {
       }
     });
   }
+
+  test('the index of the README has every page', () => {
+    const [, index = ''] = /^## Documentation$([\s\S]*?)^## /m.exec(read('README.md')) ?? [];
+    const pages = PAGES.filter((page) => page !== 'README.md' && !page.startsWith('docs/decisions/0'));
+    assert.deepEqual(
+      pages.filter((page) => !index.includes(`](${page})`)),
+      [],
+    );
+  });
+
+  test('the decision records are numbered without a gap, and all in their index', () => {
+    const records = PAGES.filter((page) => page.startsWith('docs/decisions/0')).map((page) => basename(page));
+    const index = read('docs/decisions/README.md');
+    assert.ok(records.length > 0);
+    for (const [at, record] of records.sort().entries()) {
+      assert.equal(Number(record.slice(0, 4)), at + 1);
+      assert.ok(index.includes(`](${record})`), record);
+      for (const part of ['Context', 'Decision', 'Consequences']) {
+        assert.ok(read(`docs/decisions/${record}`).includes(`**${part}.**`), `${record} has no ${part}`);
+      }
+    }
+  });
 
   test('errors.md names every reason', () => {
     const [, reasons = ''] = /export type Reason =([\s\S]*?);/.exec(read('src/core/refusal.ts')) ?? [];
