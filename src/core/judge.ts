@@ -271,7 +271,7 @@ function forward(
   const unsigned = { method, ...destination, headers: rewritten.headers, payloadHash };
   const signing = { credentials, region: backend.region, now: context.now, keys: context.keys };
   const headers = sign(unsigned, signing);
-  // Outside the signature, as the SDKs leave it: what traces on the way may write it anew.
+  // Outside the signature: what traces on the way, as a service mesh does, writes it anew.
   if (request.trace) headers.push(['traceparent', request.trace.traceparent]);
   return {
     kind: 'forward',

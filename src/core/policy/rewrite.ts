@@ -72,7 +72,7 @@ export function requestTarget({ path, parameters }: Destination): string {
   return parameters.length === 0 ? path : `${path}?${formatQuery(parameters)}`;
 }
 
-/** End-to-end headers that S3 reads besides `x-amz-*`. */
+/** End-to-end headers that S3 reads besides `x-amz-*`. `traceparent` is none: it goes on outside the signature. */
 const FORWARDED = new Set([
   'access-control-request-headers',
   'access-control-request-method',
