@@ -24,7 +24,7 @@ const ELSEWHERE: readonly (readonly [command: RegExp, file: string, words: RegEx
     'package.json',
     /"pretest": "npm run -s lint && npm run -s typecheck"/,
   ],
-  [/^node --test (--test-name-pattern=\S+ \S+ )?test\/\w+$/, 'package.json', /"test": "node --test/],
+  [/^node --test (--test-name-pattern="[^"]+" )?test\/\w+$/, 'package.json', /"test": "node --test/],
   [/^npm run sbom$/, '.ci/run', /npm run --silent sbom/],
   [/^test\/backends\/ceph\/install\.sh$/, '.ci/run', /^test\/backends\/ceph\/install\.sh$/m],
   [/^npm run fuzz$/, 'test/fuzz/fuzz.test.ts', /fuzz\.ts/],
