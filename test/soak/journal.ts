@@ -37,7 +37,7 @@ export interface Failure {
 export const ROTATING = 'rotating';
 
 /** A connection that broke is noticed a moment after, and one that is kept may be used just then. */
-const MOMENT_MS = 1_000;
+const MOMENT_MS = 2_000;
 
 const MISMATCH = 'SignatureDoesNotMatch';
 

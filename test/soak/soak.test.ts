@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { MARKER, sha256 } from './actor.ts';
 import { type SoakBackend, startEmbeddedBackend } from './backends.ts';
 import { type Failure, type Reply, ROTATING } from './journal.ts';
 import { Ledger, type Version } from './ledger.ts';
@@ -10,7 +11,6 @@ import { randomOf } from './random.ts';
 import { grown } from './resources.ts';
 import { BUCKETS } from './site.ts';
 import { Tally } from './tally.ts';
-import { MARKER, sha256 } from './traffic.ts';
 import { verify } from './verify.ts';
 
 const BROKEN: Reply = { kind: 'broken', error: 'ECONNRESET' };
@@ -58,7 +58,7 @@ describe('what explains a failure', () => {
     assert.equal(at(4_000, 4_999), undefined);
     assert.equal(at(4_000, 5_000), 'worker killed');
     assert.equal(at(6_500, 6_600), 'worker killed');
-    assert.equal(at(7_001, 7_100), undefined);
+    assert.equal(at(8_001, 8_100), undefined);
   });
 });
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { whatIsMissing } from '../backends/ceph/installation.ts';
+import type { Actor, Traffic } from './actor.ts';
 import { startCephBackend, startEmbeddedBackend } from './backends.ts';
 import { changeFiles, killThings } from './disturbances.ts';
 import { Ledger } from './ledger.ts';
@@ -12,7 +13,7 @@ import { reportOf } from './report.ts';
 import { grown, type Resources, resourcesOf } from './resources.ts';
 import { BUCKETS, type Site, startSite } from './site.ts';
 import { Tally } from './tally.ts';
-import { type Actor, actorsOf, type Traffic, work } from './traffic.ts';
+import { actorsOf, work } from './traffic.ts';
 import { type Verified, verify, wrongly } from './verify.ts';
 
 export interface SoakOptions {

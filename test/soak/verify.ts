@@ -9,10 +9,10 @@ import {
   paginateListObjectsV2,
   S3ServiceException,
 } from '@aws-sdk/client-s3';
+import { MARKER, sha256 } from './actor.ts';
 import type { Lying, SoakBackend } from './backends.ts';
 import type { Found, Ledger, Version } from './ledger.ts';
 import { BUCKETS, CONTEXT } from './site.ts';
-import { MARKER, sha256 } from './traffic.ts';
 
 export interface Verified {
   /** Objects that are there, whole and encrypted, each asked for and witnessed. */
