@@ -27,6 +27,15 @@ const KILLS: readonly (readonly [EventKind, Act])[] = [
   ['backend killed', killBackend],
 ];
 
+/**
+ * Makes each change of files once and then reloads without a pause, until told to stop. The heap of the primary, which does
+ * little else, is first collected after some 2,000 reloads, and its size says nothing before.
+ */
+export async function exercise(context: Disturbing, stop: AbortSignal): Promise<void> {
+  for (const change of CHANGES) await disturb(context, change);
+  while (!stop.aborted) await context.site.hangUp();
+}
+
 /** Changes files, well and badly, until told to stop. */
 export function changeFiles(context: Disturbing, stop: AbortSignal): Promise<void> {
   return inRow(context, CHANGES, { least: 300, most: 3_000 }, stop);
@@ -45,18 +54,21 @@ async function inRow(
   pause: { readonly least: number; readonly most: number },
   stop: AbortSignal,
 ): Promise<void> {
-  const { journal, random } = context;
+  const { random } = context;
   let left = [...kinds];
   while (!stop.aborted) {
     if (left.length === 0) left = [...kinds];
     const next = random.one(left);
     left = left.filter((each) => each !== next);
-    const [kind, act] = next;
-    const over = journal.begin(kind, performance.now());
-    await act(context);
-    over(performance.now());
+    await disturb(context, next);
     await sleep(random.between(pause.least, pause.most), undefined, { signal: stop }).catch(() => {});
   }
+}
+
+async function disturb(context: Disturbing, [kind, act]: readonly [EventKind, Act]): Promise<void> {
+  const over = context.journal.begin(kind, performance.now());
+  await act(context);
+  over(performance.now());
 }
 
 async function killWorker({ site, random }: Disturbing): Promise<void> {

@@ -99,7 +99,7 @@ function changesOf(backend: SoakBackend, gateway: GatewayProcess, rotating: Iden
     const count = () => gateway.metric('s3_kms_gateway_config_reloads_total', { result });
     const before = await count();
     act();
-    for (const giveUpAt = performance.now() + 60_000; (await count()) === before; await sleep(50)) {
+    for (const giveUpAt = performance.now() + 60_000; (await count()) === before; await sleep(10)) {
       if (performance.now() > giveUpAt) throw new Error(`no reload has ended with ${result}`);
     }
   };

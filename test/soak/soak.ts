@@ -6,7 +6,7 @@ import { CreateBucketCommand } from '@aws-sdk/client-s3';
 import { whatIsMissing } from '../backends/ceph/installation.ts';
 import type { Actor, Traffic } from './actor.ts';
 import { startCephBackend, startEmbeddedBackend } from './backends.ts';
-import { changeFiles, killThings } from './disturbances.ts';
+import { changeFiles, exercise, killThings } from './disturbances.ts';
 import { Ledger } from './ledger.ts';
 import { randomOf } from './random.ts';
 import { reportOf } from './report.ts';
@@ -67,7 +67,7 @@ async function soakSite(site: Site, { seconds, seed, say }: SoakOptions): Promis
   const calmMs = seconds * 1000 * WARM_UP;
 
   say(`warming up for ${calmMs / 1000} s`);
-  await phase(actors, calmMs, [(stop) => changeFiles(context, stop)]);
+  await phase(actors, calmMs, [(stop) => exercise(context, stop)]);
   const before = await whenQuiet(site);
   say(`quiet: ${describe(before)}`);
   const sampler = { course: [] as Resources[], sampled: 0 };
