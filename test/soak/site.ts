@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
 import { type GatewayProcess, startGatewayProcess } from '../gateway/gateway-process.ts';
 import { mount } from '../gateway/mounted.ts';
@@ -46,6 +47,10 @@ export interface Site {
   hangUp(): Promise<void>;
 }
 
+const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+/** In MiB. Without a bound an idle process collects its heap so rarely that the size of what it holds does not show. */
+const HEAP = '--max-old-space-size=64';
+
 /** Starts the gateway, with certificate and secret in mounted directories. */
 export async function startSite(backend: SoakBackend): Promise<Site> {
   const identity = (name: string): Identity => ({
@@ -56,7 +61,7 @@ export async function startSite(backend: SoakBackend): Promise<Site> {
   const [writer, reader, rotating] = [identity('writer'), identity('reader'), identity(ROTATING)];
   const buckets = Object.values(BUCKETS);
   const { first, second } = backend.keys;
-  const gateway = await startGatewayProcess({
+  const setup = {
     backends: [backend.backend],
     workers: WORKERS,
     clients: [
@@ -75,7 +80,8 @@ export async function startSite(backend: SoakBackend): Promise<Site> {
       },
       { name: 'require', buckets: [BUCKETS.required], mode: 'require', keyId: first },
     ],
-  });
+  };
+  const gateway = await startGatewayProcess(setup, {}, () => [process.execPath, HEAP, program]);
   const changes = changesOf(backend, gateway, rotating);
   await changes.mountFiles();
   return { backend, gateway, writer, reader, rotating, ...changes };
