@@ -27,6 +27,7 @@ const ELSEWHERE: readonly (readonly [command: RegExp, file: string, words: RegEx
   [/^node --test (--test-name-pattern="[^"]+" )?test\/\w+$/, 'package.json', /"test": "node --test/],
   [/^npm run sbom$/, '.ci/run', /npm run --silent sbom/],
   [/^test\/backends\/ceph\/install\.sh$/, '.ci/run', /^test\/backends\/ceph\/install\.sh$/m],
+  [/^npm run soak\b/, '.ci/run', /npm run --silent soak/],
   [/^npm run fuzz$/, 'test/fuzz/fuzz.test.ts', /fuzz\.ts/],
   [/^s3-kms-gateway serve --config gateway\.yaml$/, 'test/gateway/gateway-process.ts', /'serve', '--config'/],
   [/s3-kms-gateway completion (bash|zsh|fish)\b/, 'test/command/completion.test.ts', /'completion', shell/],
