@@ -314,7 +314,7 @@ async function change(state: State, to: Served): Promise<void> {
   state.listeners = ready.listeners;
   await Promise.all(asked.map((place) => commit(state, place, generation)));
   // Those that were being started meanwhile.
-  for (const place of state.places) if (isServing(place)) void catchUp(state, place);
+  await Promise.all(state.places.filter(isServing).map((place) => catchUp(state, place)));
 }
 
 async function commit(state: State, place: Place, generation: number): Promise<void> {

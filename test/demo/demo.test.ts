@@ -69,7 +69,7 @@ describe('the demo', () => {
 
 /** What it prints to be pasted, pasted: an upload that is encrypted and one that is refused, by both clients. */
 async function assertPasted(printed: string): Promise<void> {
-  const [, lines = ''] = /terminal:\s+([\s\S]*?)\n\nThe configuration, to copy from/.exec(printed) ?? [];
+  const [, lines = ''] = /terminal:\s+([\s\S]*?)\n\nTo look rather than read/.exec(printed) ?? [];
   const [settings = '', awsLines = '', curlLines = ''] =
     /^([\s\S]*?hello\.txt\n)(aws [\s\S]*)\n\n(curl [\s\S]*)$/.exec(lines)?.slice(1) ?? [];
   const scratch = mkdtempSync(join(tmpdir(), 'demo-pasted-'));
