@@ -35,7 +35,8 @@ export function missingProgram(...files: readonly string[]): string | undefined 
   return missing === undefined ? undefined : `${missing} is not installed: run test/backends/ceph/install.sh`;
 }
 
-function isExecutable(file: string): boolean {
+/** Whether this machine has a program. */
+export function isExecutable(file: string): boolean {
   try {
     accessSync(file, constants.X_OK);
     return true;

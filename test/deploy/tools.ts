@@ -1,8 +1,8 @@
 // The programs that the tests of deploy/ run, where install.sh puts them.
 // Must not know what they are run on.
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
+import { isExecutable } from '../clients/program.ts';
 
 export const ROOT: string = join(import.meta.dirname, '..', '..');
 
@@ -25,13 +25,4 @@ export function skipWithout(...programs: readonly string[]): string | false {
 /** Runs a program to its end in the project's directory; what it complains of is in the error. */
 export function run(program: string, ...args: readonly string[]): string {
   return execFileSync(program, args, { cwd: ROOT, encoding: 'utf8', stdio: 'pipe', maxBuffer: 64 << 20 });
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }
