@@ -164,8 +164,8 @@ class Listener implements RunningListener {
 
 /** What a server is made of: with another of these it takes another server. */
 function serverPart({ name, secure, tls }: ListenerConfiguration, { timeouts }: ListenerBounds): unknown {
-  const { tlsHandshake, requestHeader }: Timeouts = timeouts;
-  return [name, secure, tls, tlsHandshake, requestHeader];
+  const { tlsHandshake, requestHeader, bodyIdle }: Timeouts = timeouts;
+  return [name, secure, tls, tlsHandshake, requestHeader, bodyIdle];
 }
 
 /** What is asked of a connection: all of TLS but the certificate that the gateway itself shows. */
