@@ -439,6 +439,26 @@ describe('listeners', () => {
 });
 
 describe('what else is taken up', () => {
+  test('the idle time, also by connections whose client takes nothing of its answers', async () => {
+    const { gateway, change } = await begin({ timeouts: { bodyIdle: '10m' } });
+    assert.equal(
+      await change((configuration) => Object.assign(configuration, { timeouts: { bodyIdle: '300ms' } })),
+      'success',
+    );
+    const socket = connect(Number(new URL(gateway.plaintextEndpoint).port), '127.0.0.1').pause();
+    started.push(() => socket.destroy());
+    socket.on('error', () => {});
+    const more = () => {
+      while (
+        !socket.destroyed &&
+        socket.write('GET /bucket/key HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000))
+      );
+    };
+    socket.on('drain', more);
+    more();
+    await eventually(() => socket.destroyed, 'the connection is cut off');
+  });
+
   test('the log level; the number of workers and the admin address wait for a restart, and say so', async () => {
     const { gateway, change } = await begin();
     await change((configuration) => {
