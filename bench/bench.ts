@@ -1,4 +1,5 @@
 // npm run bench: measures the gateway beside other proxies, in turn, on this machine. docs/performance.md says how to read it.
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +44,8 @@ function positive(text: string): number {
   return value;
 }
 
+const PROJECT = fileURLToPath(new URL('..', import.meta.url));
+
 await run(program.parse().opts<Options>());
 
 async function run(options: Options): Promise<void> {
@@ -54,6 +57,7 @@ async function run(options: Options): Promise<void> {
   expectKnown('proxy', options.proxies, PROXIES);
   setTimeout(() => program.error('the benchmark took too long'), LONGEST_MS).unref();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  execFileSync('npm', ['run', '--silent', 'build'], { cwd: PROJECT, stdio: 'inherit' });
   const cores = divideCores();
   moveTo(cores.load);
   const workspace = makeWorkspace();

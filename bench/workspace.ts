@@ -1,7 +1,8 @@
 // The folder a run works in: certificates, the backend's objects, whatever else is written. In memory where it can be.
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { createAuthority } from '../src/demo/authority.ts';
 
 export const SMALL_BYTES = 1024;
@@ -25,6 +26,8 @@ export function makeWorkspace(): Workspace {
     writeFileSync(join(folder, name), content);
     return join(folder, name);
   };
+  // Programs that are written here find their packages.
+  symlinkSync(fileURLToPath(new URL('../node_modules', import.meta.url)), join(folder, 'node_modules'));
   mkdirSync(join(folder, 'objects'));
   write('objects/small', Buffer.alloc(SMALL_BYTES, 'a'));
   write('objects/large', Buffer.alloc(LARGE_BYTES, 'a'));

@@ -1,5 +1,5 @@
 // The connections to the backends. Knows undici; must not know S3.
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type buildConnector, type Dispatcher } from 'undici';
 import type { BackendConfiguration, Configuration, Timeouts } from '../config/configuration.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Backend, SigningCredentials } from '../core/policy/policy.ts';
@@ -23,6 +23,12 @@ export interface Backends {
 
 /** Longest answer head that is taken from a backend, in bytes. */
 const MAX_ANSWER_HEAD = 64 * 1024;
+
+/**
+ * What a connection takes before it says that it has enough, in bytes: as much as Node's other sockets. With undici's own
+ * 16 KiB each record of TLS would stop and start the client.
+ */
+const SOCKET_BUFFER = 64 * 1024;
 
 /** Opens the backends; each signs with what its source has. */
 export function openBackends(
@@ -58,14 +64,17 @@ export function openBackends(
 
 /** The connections to one backend, as requests of clients use them. */
 export function openAgent({ ca }: BackendConfiguration, timeouts: Timeouts): Dispatcher {
+  // What undici does not know it hands on to the socket; its types do not say so.
+  const connect: buildConnector.BuildOptions & { highWaterMark: number } = {
+    timeout: timeouts.backendConnect,
+    minVersion: 'TLSv1.2',
+    highWaterMark: SOCKET_BUFFER,
+    ...(ca === undefined ? {} : { ca }),
+  };
   return new Agent({
     allowH2: false,
     pipelining: 1,
-    connect: {
-      timeout: timeouts.backendConnect,
-      minVersion: 'TLSv1.2',
-      ...(ca === undefined ? {} : { ca }),
-    },
+    connect,
     keepAliveTimeout: timeouts.backendIdle,
     headersTimeout: timeouts.backendFirstByte,
     bodyTimeout: timeouts.bodyIdle,

@@ -1,6 +1,6 @@
 // The body on its way to the backend. Its last piece is held back until everything that vouches for it has been proven:
 // a body that fails is broken off, so that no backend can complete what it has of it. A signed chunk is held back whole.
-import { Transform, type TransformCallback } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { AwsChunkedPlan, BodyPlan } from '../core/policy/body-plan.ts';
 import { isChecksumValue } from '../core/policy/body-plan.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -43,19 +43,33 @@ export interface BodyRoom {
   readonly waitMs: number;
 }
 
-/** The stream between the client's request and the backend's. */
-export class ProvenBody extends Transform {
+/** The body of a client's request as the backend's is to read it: proven, as it comes. */
+export class ProvenBody extends Readable {
+  readonly #source: Readable;
   readonly #proof: Proof;
   readonly #room: ChunkRoom | undefined;
   #held: Uint8Array | undefined;
   #received = 0;
+  /** Whoever reads has enough for now. */
+  #full = false;
+  /** A signed chunk waits for room in memory. */
+  #crowded = false;
 
   /** `form` is set where the body is the file of a form: part of it has been read with the fields. */
-  constructor(plan: Exclude<BodyPlan, { kind: 'none' }>, room: BodyRoom, form?: FormUpload) {
+  constructor(
+    source: Readable,
+    plan: Exclude<BodyPlan, { kind: 'none' }>,
+    room: BodyRoom,
+    form?: FormUpload,
+  ) {
     super();
+    this.#source = source;
     if (plan.kind === 'aws-chunked') this.#room = new ChunkRoom(room);
     this.#proof = form ? proveForm(form) : proofOf(plan, this.#room);
     this.#pass(form?.read ?? []);
+    // All of a small form comes with its fields.
+    if (source.readableEnded) this.#finish();
+    else source.on('data', this.#take).once('end', this.#finish).resume();
   }
 
   /** Bytes taken from the client so far. */
@@ -63,51 +77,76 @@ export class ProvenBody extends Transform {
     return this.#received;
   }
 
-  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+  /** Whether nothing is taken from the client at the moment, and not for its own sake. */
+  get waits(): boolean {
+    return this.#full || this.#crowded;
+  }
+
+  readonly #take = (chunk: Buffer): void => {
     this.#received += chunk.length;
     const pieces = this.#proof.take(chunk);
     if ('reason' in pieces) {
-      done(new BodyRefused(pieces));
+      this.destroy(new BodyRefused(pieces));
       return;
     }
-    this.#pass(pieces);
-    if (this.#room) this.#room.whenThere(done);
-    else done();
+    if (!this.#pass(pieces)) this.#full = true;
+    if (this.#room) this.#waitForRoom(this.#room);
+    if (this.waits) this.#source.pause();
+  };
+
+  #waitForRoom(room: ChunkRoom): void {
+    this.#crowded = true;
+    room.whenThere((refused) => {
+      this.#crowded = false;
+      if (refused) this.destroy(refused);
+      else this.#goOn();
+    });
   }
 
-  /** Whoever reads has taken nearly all that was pushed. */
-  override _read(size: number): void {
+  #goOn(): void {
+    if (!this.waits && !this.destroyed) this.#source.resume();
+  }
+
+  override _read(): void {
     this.#room?.passed();
-    super._read(size);
+    this.#full = false;
+    this.#goOn();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    // Somebody else may read the rest by now, to throw it away.
+    const isReader = this.#source.listenerCount('data', this.#take) > 0;
+    if (isReader) this.#source.off('data', this.#take).off('end', this.#finish).pause();
     this.#room?.close();
-    super._destroy(error, done);
+    done(error);
   }
 
-  #pass(pieces: readonly Uint8Array[]): void {
+  /** Pushes all but the last piece; says whether whoever reads wants more. */
+  #pass(pieces: readonly Uint8Array[]): boolean {
+    let wanted = true;
     for (const piece of pieces) {
       if (piece.length === 0) continue;
-      if (this.#held) this.push(this.#held);
+      if (this.#held) wanted = this.push(this.#held);
       this.#held = piece;
     }
+    return wanted;
   }
 
-  override _flush(done: TransformCallback): void {
+  readonly #finish = (): void => {
     this.#proof.finish().then(
       (pieces) => {
+        if (this.destroyed) return;
         if ('reason' in pieces) {
-          done(new BodyRefused(pieces));
+          this.destroy(new BodyRefused(pieces));
           return;
         }
         this.#pass(pieces);
         if (this.#held) this.push(this.#held);
-        done();
+        this.push(null);
       },
-      (error: unknown) => done(error instanceof Error ? error : new Error(String(error))),
+      (error: unknown) => this.destroy(error instanceof Error ? error : new Error(String(error))),
     );
-  }
+  };
 }
 
 /** What proves a body of this plan. Without `room` its chunks must be small enough to need none. */
@@ -357,7 +396,7 @@ class ChunkRoom {
   }
 
   /** Goes on once there is room for the chunk that has begun; until then nothing more is read of the body. */
-  whenThere(done: TransformCallback): void {
+  whenThere(done: (refused?: BodyRefused) => void): void {
     const share = this.#current;
     if (!share || share.granted) {
       done();

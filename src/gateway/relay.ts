@@ -27,13 +27,12 @@ export function relay(
   }
   if (plan.kind === 'none' || isEmpty(plan)) return send(exchange, verdict, agent, null);
   if (!ahead && isSmall(plan)) return relayWhole(exchange, verdict, agent, plan, room);
-  const body = new ProvenBody(plan, room, ahead?.upload);
+  const body = new ProvenBody(exchange.request, plan, room, ahead?.upload);
   const sent = send(exchange, verdict, agent, body);
   // The body's own errors reach the handler through undici; here they only must not be unhandled.
   body.on('error', () => {});
   watchIdle(exchange, body, room.waitMs);
   exchange.request.once(MALFORMED, (refusal: Refusal) => body.destroy(new BodyRefused(refusal)));
-  exchange.request.pipe(body);
   return sent;
 }
 
@@ -115,7 +114,7 @@ function isEmpty(body: ForwardVerdict['body']): boolean {
 /** Breaks off a client that stops sending. Time in which the backend takes nothing is not the client's. */
 function watchIdle({ request, response }: Exchange, body: ProvenBody, idleMs: number): void {
   const timer = setInterval(() => {
-    const waitsForClient = !request.complete && !body.writableNeedDrain && !body.destroyed;
+    const waitsForClient = !request.complete && !body.waits && !body.destroyed;
     if (waitsForClient && body.received === seen) request.destroy(new Error('the client stopped sending'));
     seen = body.received;
   }, idleMs);

@@ -96,9 +96,8 @@ export function endResponse(request: IncomingMessage, response: ServerResponse):
     if (left < 0) finish();
   };
   const timer = setTimeout(finish, LINGER_MS);
-  request.unpipe();
-  // Whoever read before may have paused it.
-  request.on('data', count).resume();
+  // Whoever read before reads no more, and may have paused it.
+  request.removeAllListeners('data').on('data', count).resume();
   request.once('close', finish);
   request.once('end', finish);
 }

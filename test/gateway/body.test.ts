@@ -1,6 +1,8 @@
 // A body on its way, without sockets: what passes, what is refused, and that nothing refused could be completed.
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { PassThrough, Readable } from 'node:stream';
 import { describe, test } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { Xxh3_64, Xxh3_128, Xxh64 } from '@aws-sdk/checksums/xxh';
@@ -29,7 +31,8 @@ interface Passed {
 }
 
 async function pass(plan: AwsChunkedPlan, pieces: Iterable<Uint8Array>): Promise<Passed> {
-  const body = new ProvenBody(plan, ROOM);
+  const source = new PassThrough();
+  const body = new ProvenBody(source, plan, ROOM);
   const out: Buffer[] = [];
   body.on('data', (piece) => out.push(piece));
   const code = await new Promise<string | undefined>((resolve, reject) => {
@@ -37,8 +40,8 @@ async function pass(plan: AwsChunkedPlan, pieces: Iterable<Uint8Array>): Promise
     body.once('error', (error) =>
       error instanceof BodyRefused ? resolve(error.refusal.code) : reject(error),
     );
-    for (const piece of pieces) if (!body.destroyed) body.write(piece);
-    if (!body.destroyed) body.end();
+    for (const piece of pieces) source.write(piece);
+    source.end();
   });
   return { out: Buffer.concat(out), code };
 }
@@ -172,7 +175,8 @@ describe('a body in signed chunks', () => {
 
   test('gives out nothing of a chunk before its signature is proven', async () => {
     const { wire, plan, parts } = upload('hmac', chunksOf([10_000, 10_000, 10_000], 1), false);
-    const body = new ProvenBody(plan, ROOM);
+    const source = new PassThrough();
+    const body = new ProvenBody(source, plan, ROOM);
     let out = 0;
     body.on('data', (piece) => {
       out += piece.length;
@@ -180,23 +184,33 @@ describe('a body in signed chunks', () => {
     // All of the second chunk but its last byte: the first is proven, but held back as the last piece so far.
     const second = parts.findIndex(({ kind }, i) => kind === 'data' && i > 5);
     const upTo = wireOf(parts.slice(0, second + 1)).length;
-    body.write(wire.subarray(0, upTo - 1));
+    source.write(wire.subarray(0, upTo - 1));
     await new Promise(setImmediate);
     assert.equal(out, 0);
-    body.write(wire.subarray(upTo - 1, upTo + 2));
+    source.write(wire.subarray(upTo - 1, upTo + 2));
     await new Promise(setImmediate);
     assert.equal(out, 10_000);
     body.destroy();
   });
 });
 
+test('a body whose source has ended before is proven, too', async () => {
+  const source = Readable.from([]).resume();
+  await once(source, 'end');
+  const plan: AwsChunkedPlan = upload('hmac', chunksOf([10], 1), false).plan;
+  const body = new ProvenBody(source, plan, ROOM);
+  const [error] = await once(body.resume(), 'error');
+  assert.equal(error.refusal.code, 'IncompleteBody');
+});
+
 describe('the room in memory of a signed chunk', () => {
   const SIZE = 200_000;
   const { wire, plan } = upload('hmac', chunksOf([SIZE], 1), false);
   const begin = (budget: BufferBudget, waitMs = 60_000) => {
-    const body = new ProvenBody(plan, { budget, waitMs });
+    const source = new PassThrough();
+    const body = new ProvenBody(source, plan, { budget, waitMs });
     body.on('error', () => {});
-    return body;
+    return { source, body };
   };
   const head = wire.subarray(0, 1000);
   const rest = wire.subarray(1000);
@@ -204,10 +218,11 @@ describe('the room in memory of a signed chunk', () => {
 
   test('is taken with its head, and given back when its reader has taken it', async () => {
     const budget = new BufferBudget(MAX_SIGNED_CHUNK);
-    const body = begin(budget);
-    body.write(head);
+    const { source, body } = begin(budget);
+    source.write(head);
+    await turn();
     assert.equal(budget.used, SIZE);
-    body.end(rest);
+    source.end(rest);
     await turn();
     assert.equal(budget.used, SIZE, 'nobody has read it');
     body.resume();
@@ -215,25 +230,30 @@ describe('the room in memory of a signed chunk', () => {
     assert.equal(budget.used, 0);
   });
 
-  test('is none for a chunk that is no larger than what streams hold', () => {
+  test('is none for a chunk that is no larger than what streams hold', async () => {
     const budget = new BufferBudget(MAX_SIGNED_CHUNK);
     const small = upload('hmac', chunksOf([65_536], 1), false);
-    new ProvenBody(small.plan, { budget, waitMs: 1 }).write(small.wire.subarray(0, 1000));
+    const source = new PassThrough();
+    const body = new ProvenBody(source, small.plan, { budget, waitMs: 1 });
+    source.write(small.wire.subarray(0, 1000));
+    await turn();
+    assert.equal(body.received, 1000);
     assert.equal(budget.used, 0);
   });
 
   test('is waited for, with nothing more read in the meantime', async () => {
     const budget = new BufferBudget(SIZE);
     const [first, second] = [begin(budget), begin(budget)];
-    first.write(head);
-    assert.equal(second.write(head), true);
-    second.write(rest);
+    first.source.write(head);
     await turn();
-    assert.equal(second.received, head.length);
-    first.destroy();
+    second.source.write(head);
+    second.source.write(rest);
     await turn();
-    assert.equal(second.received, wire.length);
-    second.destroy();
+    assert.equal(second.body.received, head.length);
+    first.body.destroy();
+    await turn();
+    assert.equal(second.body.received, wire.length);
+    second.body.destroy();
     await turn();
     assert.equal(budget.used, 0);
   });
@@ -241,8 +261,8 @@ describe('the room in memory of a signed chunk', () => {
   test('is waited for no longer than it may take', async () => {
     const budget = new BufferBudget(SIZE);
     const other = budget.request(SIZE);
-    const body = begin(budget, 20);
-    body.write(head);
+    const { source, body } = begin(budget, 20);
+    source.write(head);
     const error = await new Promise<Error>((resolve) => body.once('error', resolve));
     assert.ok(error instanceof BodyRefused);
     assert.equal(error.refusal.reason, 'overloaded');

@@ -52,11 +52,12 @@ async function whole(plan: WholeBodyPlan, sent: readonly Buffer[]): Promise<Buff
 }
 
 async function streamed(plan: WholeBodyPlan, sent: readonly Buffer[]): Promise<Buffer | string> {
-  const body = new ProvenBody(plan, { budget: new BufferBudget(0), waitMs: IDLE_MS });
+  const source = new PassThrough();
+  const body = new ProvenBody(source, plan, { budget: new BufferBudget(0), waitMs: IDLE_MS });
   const out: Buffer[] = [];
   body.on('data', (piece) => out.push(piece));
-  for (const piece of sent) if (!body.destroyed) body.write(piece);
-  if (!body.destroyed) body.end();
+  for (const piece of sent) source.write(piece);
+  source.end();
   try {
     await once(body, 'end');
     return Buffer.concat(out);

@@ -157,7 +157,7 @@ async function refusalOfBody(
 ): Promise<Refusal | undefined> {
   if (plan.kind === 'none') return undefined;
   try {
-    await pipeline(body, new ProvenBody(plan, room, upload), async (sent) => {
+    await pipeline(new ProvenBody(body, plan, room, upload), async (sent) => {
       for await (const _piece of sent);
     });
     return undefined;
