@@ -34,6 +34,9 @@ export interface LoadResult {
 /** How much of a body is handed to a socket at once. */
 const PIECE = 64 * 1024;
 
+/** Connections that are only to be held are opened by so many at a time. */
+const IDLE_OPENED_AT_ONCE = 32;
+
 if (process.argv[2] !== undefined) await main(JSON.parse(readFileSync(process.argv[2], 'utf8')));
 
 async function main(job: LoadJob): Promise<void> {
@@ -41,12 +44,14 @@ async function main(job: LoadJob): Promise<void> {
   const started = performance.now();
   const deadline = started + job.seconds * 1000;
   const total = { requests: 0, bytes: 0 };
+  const held: (TLSSocket | undefined)[] = [];
   const loops = job.connections.flatMap((connections, i) =>
-    Array.from({ length: connections.count }, () =>
-      run(job, connections, bodies[i] || undefined, deadline, total),
-    ),
+    Array.from({ length: connections.count }, () => async () => {
+      held.push(await run(job, connections, bodies[i] || undefined, deadline, total));
+    }),
   );
-  const held = await Promise.all(loops);
+  if (job.kind === 'idle') await fewAtATime(loops);
+  else await Promise.all(loops.map((loop) => loop()));
   const seconds = (performance.now() - started) / 1000;
   console.log(JSON.stringify({ ...total, seconds } satisfies LoadResult));
   if (job.kind !== 'idle') return;
@@ -54,6 +59,14 @@ async function main(job: LoadJob): Promise<void> {
     for (const socket of held) socket?.destroy();
     process.exit();
   });
+}
+
+/** A proxy that bounds what it has in flight would refuse a thousand first requests at once. */
+async function fewAtATime(tasks: (() => Promise<void>)[]): Promise<void> {
+  const worker = async () => {
+    for (let task = tasks.pop(); task; task = tasks.pop()) await task();
+  };
+  await Promise.all(Array.from({ length: IDLE_OPENED_AT_ONCE }, worker));
 }
 
 /** One connection at a time; resolves with the last one where it is to be held. */

@@ -114,9 +114,7 @@ export class ProvenBody extends Readable {
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    // Somebody else may read the rest by now, to throw it away.
-    const isReader = this.#source.listenerCount('data', this.#take) > 0;
-    if (isReader) this.#source.off('data', this.#take).off('end', this.#finish).pause();
+    this.#source.off('data', this.#take).off('end', this.#finish).pause();
     this.#room?.close();
     done(error);
   }

@@ -8,7 +8,7 @@ import type { Exchange } from './exchange.ts';
 import { MALFORMED } from './malformed.ts';
 import { rawOf } from './raw-headers.ts';
 import type { ReadAhead } from './read-ahead.ts';
-import { closed } from './respond.ts';
+import { ABANDONED, closed } from './respond.ts';
 import { isSmall, readWhole, type WholeBodyPlan } from './whole-body.ts';
 
 /** Sends a request on and relays its answer. Resolves when nothing more will happen to the exchange. */
@@ -32,7 +32,9 @@ export function relay(
   // The body's own errors reach the handler through undici; here they only must not be unhandled.
   body.on('error', () => {});
   watchIdle(exchange, body, room.waitMs);
-  exchange.request.once(MALFORMED, (refusal: Refusal) => body.destroy(new BodyRefused(refusal)));
+  exchange.request
+    .once(MALFORMED, (refusal: Refusal) => body.destroy(new BodyRefused(refusal)))
+    .once(ABANDONED, () => body.destroy());
   return sent;
 }
 

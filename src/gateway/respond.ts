@@ -15,6 +15,9 @@ export interface RequestIdentity {
 /** The request's ID in every answer, the gateway's own and those that are passed on. */
 export const REQUEST_ID = 'x-s3-kms-gateway-request-id';
 
+/** Event of a request that is answered before its end: whoever reads its body stops, and completes nothing with it. */
+export const ABANDONED = 'abandoned';
+
 /** Body bytes that are read and thrown away after an early answer, so that the client gets to read it. */
 const LINGER_BYTES = 16 * 1024 * 1024;
 const LINGER_MS = 2_000;
@@ -96,8 +99,9 @@ export function endResponse(request: IncomingMessage, response: ServerResponse):
     if (left < 0) finish();
   };
   const timer = setTimeout(finish, LINGER_MS);
-  // Whoever read before reads no more, and may have paused it.
-  request.removeAllListeners('data').on('data', count).resume();
+  request.emit(ABANDONED);
+  // Whoever read before may have paused it.
+  request.on('data', count).resume();
   request.once('close', finish);
   request.once('end', finish);
 }

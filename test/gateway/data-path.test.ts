@@ -283,6 +283,26 @@ describe('the data path', () => {
       assert.equal((await sendSigned(to, { method: 'PUT', path: '/bucket/k', body: 'next' })).status, 200);
       assert.equal(backend.received.at(-1)?.body.toString(), 'next');
     });
+
+    test('an upload that was answered early is not completed with what the client still sends', async () => {
+      let atBackend: http.IncomingMessage | undefined;
+      backend.behave((request, response) => {
+        atBackend = request.resume();
+        request.once('data', () => response.writeHead(403, { connection: 'keep-alive' }).end());
+      });
+      const exchange = await open(
+        { method: 'PUT', path: '/bucket/k', payloadHash: 'UNSIGNED-PAYLOAD' },
+        9 * MIB,
+      );
+      exchange.socket.write(Buffer.alloc(MIB));
+      await exchange.until('HTTP/1.1 403 ');
+      // It is closed while it still writes.
+      exchange.socket.on('error', () => {});
+      exchange.socket.write(Buffer.alloc(8 * MIB));
+      await eventually(() => exchange.socket.destroyed, 'the client is left');
+      await eventually(() => atBackend?.socket.destroyed === true, 'the backend is left');
+      assert.equal(atBackend?.complete, false);
+    });
   });
 
   describe('confirmation', () => {
