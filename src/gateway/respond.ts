@@ -99,6 +99,8 @@ export function endResponse(request: IncomingMessage, response: ServerResponse):
     if (left < 0) finish();
   };
   const timer = setTimeout(finish, LINGER_MS);
+  // An answer without a body would otherwise wait with its head until the end.
+  response.flushHeaders();
   request.emit(ABANDONED);
   // Whoever read before may have paused it.
   request.on('data', count).resume();
