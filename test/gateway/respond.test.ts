@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { describe, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { endResponse, errorDocument } from '../../src/gateway/respond.ts';
+import { ABANDONED, endResponse, errorDocument } from '../../src/gateway/respond.ts';
 
 /** A request that is still sending its body, and a response that tells when it is ended. */
 function exchange() {
@@ -16,15 +16,25 @@ function exchange() {
   const end = () => {
     ended = true;
   };
-  const response = Object.assign(new EventEmitter(), { end }) as unknown as ServerResponse;
-  return { request, response, ended: () => ended };
+  let flushed = false;
+  const flushHeaders = () => {
+    flushed = true;
+  };
+  const response = Object.assign(new EventEmitter(), { end, flushHeaders }) as unknown as ServerResponse;
+  return { request, response, ended: () => ended, flushed: () => flushed };
 }
 
 describe('endResponse', () => {
   test('reads on what the client sends, also from a request that was paused, and ends when it is done', async () => {
-    const { request, response, ended } = exchange();
+    const { request, response, ended, flushed } = exchange();
+    let abandoned = false;
+    request.once(ABANDONED, () => {
+      abandoned = true;
+    });
     request.pause();
     endResponse(request, response);
+    assert.ok(abandoned);
+    assert.ok(flushed());
     request.push(Buffer.alloc(1024));
     await turn();
     assert.equal(ended(), false);
