@@ -27,7 +27,8 @@ export function watchFiles(read: () => FilesRead, onChange: () => Promise<void>)
     if (closed) return;
     const settled = found === before;
     before = found;
-    const changed = found !== [...known.values()].join();
+    // What has been read anew meanwhile is held against the next look.
+    const changed = read() === known && found !== [...known.values()].join();
     if (changed && settled) await onChange();
     if (!closed) timer = setTimeout(look, changed && !settled ? SETTLE_MS : POLL_MS).unref();
   };
