@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { eventually } from '../gateway/eventually.ts';
 import { answering, type Behaviour } from '../gateway/fake-backend.ts';
+import { flood } from '../gateway/flood.ts';
 import { converse } from '../hostile/site.ts';
 import { type Fault, inTurn, meeting, uploadHead, writing } from './fault.ts';
 
@@ -317,13 +318,9 @@ export const ofBackends: readonly Fault[] = [
 function flooding(start: string, piece: string): Behaviour {
   return (request) => {
     const { socket } = request;
-    const more = () => {
-      while (!socket.destroyed && socket.write(piece.repeat(100)));
-    };
-    socket.on('error', () => {}).on('drain', more);
     request.resume().once('end', () => {
       socket.write(start);
-      more();
+      flood(socket, piece.repeat(100));
     });
   };
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { eventually } from '../gateway/eventually.ts';
 import { type Behaviour, confirming } from '../gateway/fake-backend.ts';
+import { flood } from '../gateway/flood.ts';
 import { httpChunks, twisted } from '../hostile/input.ts';
 import { converse, open } from '../hostile/site.ts';
 import { type Fault, type FaultSite, requestBytes, uploadHead } from './fault.ts';
@@ -15,12 +16,8 @@ const mute: Behaviour = (request) => void request.resume();
 /** An object that never ends, for as long as it is taken. */
 const endless: Behaviour = (request, response) => {
   request.resume();
-  response.writeHead(200, { 'content-length': String(10 ** 12) }).on('error', () => {});
-  const more = () => {
-    while (!response.destroyed && response.write(Buffer.alloc(MIB)));
-  };
-  response.on('drain', more);
-  more();
+  response.writeHead(200, { 'content-length': String(10 ** 12) });
+  flood(response, Buffer.alloc(MIB));
 };
 
 /** A connection to the gateway that is written to by hand; ends with the test at the latest. */
@@ -152,15 +149,8 @@ export const ofClients: readonly Fault[] = [
     sees: 'closed',
     whole: 0,
     provoke: async (site) => {
-      const socket = connect(site.ports.port, '127.0.0.1')
-        .on('error', () => {})
-        .pause();
-      const request = 'GET /inject/k HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000);
-      const more = () => {
-        while (!socket.destroyed && socket.write(request));
-      };
-      socket.on('drain', more);
-      more();
+      const socket = connect(site.ports.port, '127.0.0.1').pause();
+      flood(socket, 'GET /inject/k HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000));
       await new Promise((resolve) => socket.once('close', resolve));
       return 'closed';
     },

@@ -13,6 +13,7 @@ import { makeCertificate } from '../config/certificate.ts';
 import { type PlainRequest, send, sendSigned, signedHeaders } from './client.ts';
 import { eventually } from './eventually.ts';
 import { answering, type FakeBackend, startFakeBackend } from './fake-backend.ts';
+import { flood } from './flood.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { type GatewaySetup, testClient } from './setup.ts';
 
@@ -447,15 +448,7 @@ describe('what else is taken up', () => {
     );
     const socket = connect(Number(new URL(gateway.plaintextEndpoint).port), '127.0.0.1').pause();
     started.push(() => socket.destroy());
-    socket.on('error', () => {});
-    const more = () => {
-      while (
-        !socket.destroyed &&
-        socket.write('GET /bucket/key HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000))
-      );
-    };
-    socket.on('drain', more);
-    more();
+    flood(socket, 'GET /bucket/key HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1000));
     await eventually(() => socket.destroyed, 'the connection is cut off');
   });
 
