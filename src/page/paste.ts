@@ -75,13 +75,14 @@ interface CurlCommand {
 function readCurl(words: readonly string[] | undefined): Pasted {
   if (!words) return { error: 'A quotation mark in the command is not closed.' };
   const command: CurlCommand = { method: undefined, url: undefined, headers: [], said: new Set() };
-  const rest = words.slice(1);
-  for (let word = rest.shift(); word !== undefined; word = rest.shift()) {
-    const [first = '', ...more] = unbundled(word);
-    rest.unshift(...more);
-    const unknown = takeWord(command, first, rest);
-    if (unknown !== undefined)
-      return { error: `The curl option ${unknown} is not understood here: leave it out.` };
+  const rest = words.slice(1).values();
+  for (const word of rest) {
+    const { options, value } = unbundled(word);
+    for (const option of options) {
+      const unknown = takeWord(command, option, () => value ?? rest.next().value ?? '');
+      if (unknown !== undefined)
+        return { error: `The curl option ${unknown} is not understood here: leave it out.` };
+    }
   }
   const { url, said, headers } = command;
   if (url === undefined) return { error: 'The curl command names no URL.' };
@@ -95,8 +96,8 @@ function readCurl(words: readonly string[] | undefined): Pasted {
   };
 }
 
-/** Takes one word, and the next where it is an option that needs one; gives the name of an option that is not known. */
-function takeWord(command: CurlCommand, word: string, rest: string[]): string | undefined {
+/** Takes one word, and `next` where it is an option that needs one; gives the name of an option that is not known. */
+function takeWord(command: CurlCommand, word: string, next: () => string): string | undefined {
   if (!word.startsWith('-') || word === '-') {
     command.url ??= word;
     return undefined;
@@ -104,28 +105,28 @@ function takeWord(command: CurlCommand, word: string, rest: string[]): string | 
   const what = CURL_OPTIONS[word];
   if (what === 'head' || what === 'get') command.said.add(what);
   else if (what !== undefined) {
-    const value = rest.shift() ?? '';
+    const value = next();
     if (what === 'method') command.method = value;
     else if (what === 'url') command.url = value;
     else if (what === 'header') command.headers.push(value);
     else command.said.add(what);
-  } else if (CURL_WITH_WORD.has(word)) rest.shift();
+  } else if (CURL_WITH_WORD.has(word)) next();
   else if (!CURL_ALONE.has(word)) return /^-[\w-]*/.exec(word)?.[0];
   return undefined;
 }
 
-/** `-sSXPUT` is `-s -S -X PUT`, and `--url=…` is `--url …`. */
-function unbundled(word: string): string[] {
+/** `-sSXPUT` is `-s -S -X PUT`, and `--url=…` is `--url …`: the last of a word's options takes its value. */
+function unbundled(word: string): { readonly options: readonly string[]; readonly value?: string } {
   const [, long, value] = /^(--[\w-]+)=(.*)$/s.exec(word) ?? [];
-  if (long !== undefined && value !== undefined) return [long, value];
-  if (!word.startsWith('-') || word.startsWith('--')) return [word];
+  if (long !== undefined && value !== undefined) return { options: [long], value };
+  if (!word.startsWith('-') || word.startsWith('--') || word === '-') return { options: [word] };
   const options: string[] = [];
   for (let at = 1; at < word.length; at++) {
     const option = `-${word.charAt(at)}`;
     options.push(option);
-    if (takesWord(option)) return at + 1 < word.length ? [...options, word.slice(at + 1)] : options;
+    if (takesWord(option)) return at + 1 < word.length ? { options, value: word.slice(at + 1) } : { options };
   }
-  return options.length > 0 ? options : [word];
+  return { options };
 }
 
 function takesWord(option: string): boolean {

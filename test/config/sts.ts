@@ -24,6 +24,8 @@ export interface TestSts {
   mood: 'well' | 'silent' | 'failing';
   /** Requests so far, whatever became of them. */
   received: number;
+  /** Of these, those that it has thought about: an answer, or silence, was chosen. */
+  thought: number;
   /** Parameters of the requests that it granted, and the region they were signed for. */
   readonly granted: { readonly region: string | undefined; readonly parameters: URLSearchParams }[];
   readonly issued: IssuedCredentials[];
@@ -42,6 +44,7 @@ export async function startSts(known: readonly KnownCredentials[]): Promise<Test
     delay: 0,
     mood: 'well',
     received: 0,
+    thought: 0,
     granted: [],
     issued: [],
     close: () =>
@@ -57,6 +60,7 @@ async function answer(sts: TestSts, request: IncomingMessage, response: ServerRe
   const body = await bodyOf(request);
   sts.received += 1;
   await sleep(sts.delay);
+  sts.thought += 1;
   if (sts.mood === 'silent') return;
   if (sts.mood === 'failing')
     return refuse(response, 403, 'AccessDenied', 'Not authorized to perform sts:AssumeRole');
