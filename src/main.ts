@@ -4,11 +4,11 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { Argument, Command, CommanderError, Option } from 'commander';
 import { completionScript, SHELLS, type Shell } from './command/completion.ts';
 import { HELP, heading } from './command/help.ts';
 import type { LoadedConfiguration, LoadResult } from './config/load.ts';
+import { keepHeapInStep } from './gateway/garbage.ts';
 import type { OpenPage } from './gateway/inspection.ts';
 import type { RunningGateway } from './gateway/serve.ts';
 
@@ -18,16 +18,8 @@ const USAGE = 2;
 /** 0: forwarded, 1: refused, 2: there is no answer, as with `grep` and `diff`. */
 const NO_ANSWER = USAGE;
 
-/**
- * Bodies pass in buffers that are garbage as soon as they have been sent. V8 counts them towards the size at which it goes
- * through the whole heap, which it otherwise keeps so close to what is in use that under load it does so ten times a second.
- */
-function letHeapDouble(): void {
-  setFlagsFromString('--heap-growing-percent=100');
-}
-
 async function serve(options: { config: string }): Promise<number> {
-  letHeapDouble();
+  keepHeapInStep();
   const { loadConfiguration } = await import('./config/load.ts');
   const { faultLines, warningLines } = await import('./command/check.ts');
   const load = () => loadConfiguration(options.config, process.env);
@@ -64,7 +56,7 @@ type Running = RunningGateway & { readonly hopeless?: Promise<Error> };
 
 /** Started by serve. Signals are the primary's: a terminal and some service managers send them to every process. */
 async function worker(): Promise<number> {
-  letHeapDouble();
+  keepHeapInStep();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
   const { runWorker } = await import('./workers/worker.ts');
   const onExit = (flushLogSync: () => void) => process.once('exit', flushLogSync);

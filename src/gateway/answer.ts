@@ -25,6 +25,7 @@ import {
   successTooEarly,
   unconfirmedEncryption,
 } from './failure.ts';
+import { bodyPassed } from './garbage.ts';
 import { rawHeaders, rawOf, singleHeaders } from './raw-headers.ts';
 import { endResponse, hasUnreadBody, REQUEST_ID } from './respond.ts';
 import { parseXml } from './xml.ts';
@@ -224,6 +225,7 @@ export class AnswerHandler implements Dispatcher.DispatchHandler {
     }
     const exchange = this.#exchange;
     exchange.bytesSent += chunk.length;
+    bodyPassed(chunk.length);
     if (exchange.response.write(chunk)) return;
     controller.pause();
     exchange.response.once('drain', () => controller.resume());

@@ -17,6 +17,7 @@ import { type RunningDigest, startDigest } from '../core/sigv4/digest.ts';
 import type { BufferBudget, BufferShare } from './buffer-budget.ts';
 import { type RunningChecksum, startChecksum } from './checksums.ts';
 import type { FormUpload } from './form.ts';
+import { bodyPassed } from './garbage.ts';
 
 /** Breaks off a body; carries what the client is to be told. */
 export class BodyRefused extends Error {
@@ -84,6 +85,7 @@ export class ProvenBody extends Readable {
 
   readonly #take = (chunk: Buffer): void => {
     this.#received += chunk.length;
+    bodyPassed(chunk.length);
     const pieces = this.#proof.take(chunk);
     if ('reason' in pieces) {
       this.destroy(new BodyRefused(pieces));

@@ -7,7 +7,7 @@ import * as refusals from '../refusal.ts';
 import { isSensitive, REDACTED } from '../sensitive.ts';
 import { ALGORITHM } from '../sigv4/algorithm.ts';
 import { parseAmzDate } from '../sigv4/amz-date.ts';
-import { equalInConstantTime, hmacSha1Base64, hmacSha256Hex } from '../sigv4/digest.ts';
+import { equalInConstantTime, hmacSha1Base64 } from '../sigv4/digest.ts';
 import { checkSessionToken } from '../sigv4/session-token.ts';
 import { type CredentialScope, NOBODY } from '../sigv4/signing-key.ts';
 import type { VerificationContext } from '../sigv4/verify.ts';
@@ -112,7 +112,7 @@ function checkSignature(claim: PostClaim, { client, keys }: VerificationContext)
   // Bytes, not characters: the digests take latin1, and two texts must not fall together on the way.
   const toSign = utf8AsLatin1(claim.policy);
   const expected = claim.scope
-    ? hmacSha256Hex(keys.get(holder, claim.scope), toSign)
+    ? keys.get(holder, claim.scope).signHex(toSign)
     : hmacSha1Base64(holder.secretAccessKey, toSign);
   const equal = equalInConstantTime(expected, claim.signature);
   if (!client) return refusals.unknownAccessKey(claim.accessKeyId);

@@ -10,8 +10,11 @@ export function formatAmzDate(date: Date): string {
 export function parseAmzDate(text: string): Date | undefined {
   if (!/^\d{8}T\d{6}Z$/.test(text)) return undefined;
   const part = (start: number, end: number) => Number(text.slice(start, end));
-  const [month, day] = [part(4, 6), part(6, 8)];
-  const [hour, minute, second] = [part(9, 11), part(11, 13), part(13, 15)];
+  const month = part(4, 6);
+  const day = part(6, 8);
+  const hour = part(9, 11);
+  const minute = part(11, 13);
+  const second = part(13, 15);
   const date = new Date(0);
   date.setUTCFullYear(part(0, 4), month - 1, day);
   date.setUTCHours(hour, minute, second);

@@ -100,13 +100,16 @@ function parseComponents(text: string): Components | string {
   for (const part of text.split(',')) {
     const component = part.trim();
     const equals = component.indexOf('=');
-    const [name, value] = [component.slice(0, equals), component.slice(equals + 1)];
+    const name = component.slice(0, equals);
+    const value = component.slice(equals + 1);
     if (equals < 0 || !/^[A-Za-z]+$/.test(name) || !/^\S+$/.test(value) || found.has(name)) {
       return componentComplaint(component);
     }
     found.set(name, value);
   }
-  const [Credential, SignedHeaders, Signature] = COMPONENTS.map((name) => found.get(name));
+  const Credential = found.get('Credential');
+  const SignedHeaders = found.get('SignedHeaders');
+  const Signature = found.get('Signature');
   if (Credential === undefined || SignedHeaders === undefined || Signature === undefined) {
     return `missing ${COMPONENTS.find((name) => !found.has(name))}.`;
   }

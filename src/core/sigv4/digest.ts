@@ -24,9 +24,35 @@ export function hmacSha256(key: string | Uint8Array, data: string): Buffer {
   return createHmac('sha256', key).update(data, 'latin1').digest();
 }
 
-/** Lower-case hex HMAC-SHA256 of an ASCII string. */
-export function hmacSha256Hex(key: Uint8Array, data: string): string {
-  return createHmac('sha256', key).update(data, 'latin1').digest('hex');
+/** Bytes that SHA-256 takes at a time, and gives. */
+const BLOCK = 64;
+const DIGEST = 32;
+
+/**
+ * A key of HMAC-SHA256 that signs again and again, its two pads made ready. RFC 2104 over one-shot hashes: half the work of
+ * Node's Hmac, which is a stream.
+ */
+export class HmacKey {
+  readonly #inner = Buffer.alloc(BLOCK, 0x36);
+  readonly #outer = Buffer.alloc(BLOCK + DIGEST, 0x5c);
+
+  /** Throws a RangeError for a key longer than a block, which would have to be hashed first: none here is. */
+  constructor(key: Uint8Array) {
+    if (key.length > BLOCK) throw new RangeError(`a key of ${key.length} bytes`);
+    for (const [i, byte] of key.entries()) {
+      this.#inner.writeUInt8(this.#inner.readUInt8(i) ^ byte, i);
+      this.#outer.writeUInt8(this.#outer.readUInt8(i) ^ byte, i);
+    }
+  }
+
+  /** Lower-case hex HMAC-SHA256 of an ASCII string. */
+  signHex(data: string): string {
+    const inner = Buffer.allocUnsafe(BLOCK + data.length);
+    this.#inner.copy(inner);
+    inner.write(data, BLOCK, 'latin1');
+    this.#outer.write(hash('sha256', inner, 'hex'), BLOCK, 'hex');
+    return hash('sha256', this.#outer, 'hex');
+  }
 }
 
 /** Base64 HMAC-SHA1 of a latin1 string: the signature of Signature Version 2. */

@@ -3,7 +3,6 @@ import type { QueryParameter } from '../http/target.ts';
 import { ALGORITHM } from './algorithm.ts';
 import { formatAmzDate } from './amz-date.ts';
 import { canonicalHeaderValue, canonicalQuery, canonicalRequest, compare } from './canonical-request.ts';
-import { hmacSha256Hex } from './digest.ts';
 import { type CredentialScope, formatScope, type SigningKeys } from './signing-key.ts';
 import { stringToSign } from './string-to-sign.ts';
 
@@ -55,7 +54,7 @@ export function sign(request: UnsignedRequest, context: SigningContext): (readon
     headers: signed,
     payloadHash: request.payloadHash,
   });
-  const signature = hmacSha256Hex(keys.get(credentials, scope), stringToSign(amzDate, scope, canonical));
+  const signature = keys.get(credentials, scope).signHex(stringToSign(amzDate, scope, canonical));
   headers.push([
     'authorization',
     `${ALGORITHM} Credential=${credentials.accessKeyId}/${formatScope(scope)}, ` +

@@ -1,7 +1,7 @@
 // Credential scope and signing key of Signature Version 4, and the keys remembered for those who hold a secret.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 import { deriveVerifyingKey } from './asymmetric-key.ts';
-import { type EcdsaPublicKey, hmacSha256 } from './digest.ts';
+import { type EcdsaPublicKey, HmacKey, hmacSha256 } from './digest.ts';
 
 /** What a signature is valid for. `date` is `yyyymmdd`. */
 export interface CredentialScope {
@@ -46,10 +46,10 @@ const KEYS_PER_HOLDER = 32;
  * a reloaded configuration brings new objects and so starts afresh.
  */
 export class SigningKeys {
-  readonly #byHolder = new WeakMap<SecretHolder, Map<string, Buffer>>();
+  readonly #byHolder = new WeakMap<SecretHolder, Map<string, HmacKey>>();
   readonly #publicKeys = new WeakMap<SecretHolder, Map<string, EcdsaPublicKey>>();
 
-  get(holder: SecretHolder, scope: CredentialScope): Buffer {
+  get(holder: SecretHolder, scope: CredentialScope): HmacKey {
     let keys = this.#byHolder.get(holder);
     if (!keys) {
       keys = new Map();
@@ -59,7 +59,7 @@ export class SigningKeys {
     const known = keys.get(name);
     if (known) return known;
     if (keys.size >= KEYS_PER_HOLDER) keys.clear();
-    const key = deriveSigningKey(holder.secretAccessKey, scope);
+    const key = new HmacKey(deriveSigningKey(holder.secretAccessKey, scope));
     keys.set(name, key);
     return key;
   }

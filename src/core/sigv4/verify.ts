@@ -81,16 +81,18 @@ function checkTime(claim: SigV4Claim, now: Date): Refusal | undefined {
 
 /** `host` and every `x-amz-*` header must be signed, and every signed header must be there. */
 function checkCoverage(claim: SigV4Claim, headers: ReceivedHeaders): Refusal | undefined {
-  const signed = new Set(claim.signedHeaders);
-  const unsigned = new Set<string>();
-  if (!signed.has('host')) unsigned.add('host');
-  if (claim.form === 'header' && !headers.has('x-amz-date') && !signed.has('date')) unsigned.add('date');
+  const signed = claim.signedHeaders;
+  const unsigned: string[] = [];
+  if (!signed.includes('host')) unsigned.push('host');
+  if (claim.form === 'header' && !headers.has('x-amz-date') && !signed.includes('date'))
+    unsigned.push('date');
   for (const { name } of headers.fields) {
-    if (name.startsWith('x-amz-') && !signed.has(name) && !toleratedUnsigned(name, claim)) unsigned.add(name);
+    if (name.startsWith('x-amz-') && !signed.includes(name) && !toleratedUnsigned(name, claim))
+      unsigned.push(name);
   }
-  if (unsigned.size > 0) return refusals.headersNotSigned([...unsigned].sort());
-  const absent = claim.signedHeaders.filter((name) => !headers.has(name));
-  return absent.length > 0 ? refusals.signedHeaderAbsent(absent) : undefined;
+  if (unsigned.length > 0) return refusals.headersNotSigned([...new Set(unsigned)].sort());
+  if (signed.every((name) => headers.has(name))) return undefined;
+  return refusals.signedHeaderAbsent(signed.filter((name) => !headers.has(name)));
 }
 
 /** S3 lets a presigned request carry this one unsigned; its value then means nothing. */

@@ -1,6 +1,7 @@
 // Signs streamed bodies as a client does, written apart from the verifier under test. Knows the framing by heart.
 import { createHash, createHmac, createPrivateKey, createPublicKey, sign } from 'node:crypto';
 import type { ChunkSeed } from '../../../src/core/sigv4/chunk-signatures.ts';
+import { HmacKey } from '../../../src/core/sigv4/digest.ts';
 
 const sha256 = (data: string | Uint8Array) => createHash('sha256').update(data).digest('hex');
 const hmac = (key: string | Buffer, data: string) => createHmac('sha256', key).update(data).digest();
@@ -107,6 +108,6 @@ export function seedOf(
         algorithm: 'AWS4-ECDSA-P256-SHA256',
         key: createPublicKey({ key: { kty: 'EC', crv: 'P-256', x: jwk.x, y: jwk.y }, format: 'jwk' }),
       } as const)
-    : ({ algorithm: 'AWS4-HMAC-SHA256', key: signer.key ?? Buffer.alloc(0) } as const);
+    : ({ algorithm: 'AWS4-HMAC-SHA256', key: new HmacKey(signer.key ?? Buffer.alloc(0)) } as const);
   return { accessKeyId: 'TESTER', verification, amzDate, scope, signature: seed };
 }

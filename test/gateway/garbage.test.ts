@@ -1,0 +1,37 @@
+// The young generation is collected as bodies pass: seen by what V8 tells of its collections.
+import assert from 'node:assert/strict';
+import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
+import { bodyPassed, keepHeapInStep } from '../../src/gateway/garbage.ts';
+
+const MIB = 1024 ** 2;
+
+test('collects when 16 MiB have passed, and only in a process that serves', async () => {
+  let forced = 0;
+  const observer = new PerformanceObserver((list) => {
+    for (const entry of list.getEntriesByType('gc')) {
+      const { kind, flags } = (entry as PerformanceEntry & { detail: Record<'kind' | 'flags', number> })
+        .detail;
+      const minor = kind === constants.NODE_PERFORMANCE_GC_MINOR;
+      if (minor && flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) forced += 1;
+    }
+  });
+  observer.observe({ entryTypes: ['gc'] });
+  const after = async (pieces: number) => {
+    for (let i = 0; i < pieces; i++) bodyPassed(MIB);
+    for (let i = 0; i < 10; i++) await turn();
+    return forced;
+  };
+  assert.equal(await after(32), 0);
+  keepHeapInStep();
+  assert.equal(await after(15), 0);
+  assert.equal(await after(1), 1);
+  assert.equal(await after(48), 4);
+  observer.disconnect();
+});
+
+test('leaves no function to collect with behind', () => {
+  assert.equal(runInNewContext('typeof gc'), 'undefined');
+});
