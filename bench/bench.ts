@@ -98,7 +98,7 @@ function effortOf(each: Case, { quick, rounds, seconds }: Options): Effort {
   if (quick) return { rounds: 1, seconds: 1, warmUp: false };
   return {
     rounds: Math.min(rounds ?? 5, each.rounds ?? Number.POSITIVE_INFINITY),
-    seconds: seconds ?? 4,
+    seconds: Math.max(seconds ?? 4, each.seconds ?? 0),
     warmUp: each.rounds === undefined,
   };
 }

@@ -28,6 +28,8 @@ export interface Case {
   readonly proxies: readonly ProxyName[];
   /** Rounds, where a few are enough. */
   readonly rounds?: number;
+  /** What a round takes at least, where less shows nothing. */
+  readonly seconds?: number;
   readonly prepare: (context: CaseContext) => Round | Promise<Round>;
 }
 
@@ -94,6 +96,7 @@ export const CASES: readonly Case[] = [
     per: 'GiB',
     proxies: ['gateway', 'undici relay', 'TLS relay', 'nginx'],
     rounds: 1,
+    seconds: 60,
     prepare: ({ driver, now, quick }) => {
       const count = quick ? 2 : 64;
       const connections = [
