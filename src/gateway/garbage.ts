@@ -8,7 +8,7 @@ import { runInNewContext } from 'node:vm';
  * collect them for little, the buffers have reached the size at which it goes through the whole heap. More often than this
  * costs more, and finds buffers that are still on their way.
  */
-const PACE = 16 * 1024 * 1024;
+const PACE = 32 * 1024 * 1024;
 
 let collectYoung = (): void => {};
 let passed = 0;
