@@ -45,7 +45,7 @@ export class HmacKey {
     }
   }
 
-  /** Lower-case hex HMAC-SHA256 of an ASCII string. */
+  /** Lower-case hex HMAC-SHA256 of a latin1 string (one char, one byte). */
   signHex(data: string): string {
     const inner = Buffer.allocUnsafe(BLOCK + data.length);
     this.#inner.copy(inner);

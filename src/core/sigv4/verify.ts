@@ -91,8 +91,8 @@ function checkCoverage(claim: SigV4Claim, headers: ReceivedHeaders): Refusal | u
       unsigned.push(name);
   }
   if (unsigned.length > 0) return refusals.headersNotSigned([...new Set(unsigned)].sort());
-  if (signed.every((name) => headers.has(name))) return undefined;
-  return refusals.signedHeaderAbsent(signed.filter((name) => !headers.has(name)));
+  const absent = signed.filter((name) => !headers.has(name));
+  return absent.length > 0 ? refusals.signedHeaderAbsent(absent) : undefined;
 }
 
 /** S3 lets a presigned request carry this one unsigned; its value then means nothing. */
