@@ -18,6 +18,7 @@ import type { BufferBudget, BufferShare } from './buffer-budget.ts';
 import { type RunningChecksum, startChecksum } from './checksums.ts';
 import type { FormUpload } from './form.ts';
 import { bodyPassed } from './garbage.ts';
+import { Pieces } from './pieces.ts';
 
 /** Breaks off a body; carries what the client is to be told. */
 export class BodyRefused extends Error {
@@ -288,19 +289,12 @@ class ChunkedProof implements Proof {
 
 const TRAILER_SIGNATURE = 'x-amz-trailer-signature';
 
-/** Size of the pieces that a chunk is kept in, and passed on in: as much as a socket is given at once. */
-const PIECE = 64 * 1024;
-
-/** Keeps each chunk until its signature is proven. Holds one chunk, copied: what the client sends byte by byte costs no more. */
+/** Keeps each chunk until its signature is proven. Holds one chunk. */
 class SignedChunks {
   readonly #seed: ChunkSeed;
   readonly #chain: ChunkSignatures;
   readonly #room: ChunkRoom | undefined;
-  #pieces: Buffer[] = [];
-  /** Bytes of the last piece that are there. */
-  #filled = 0;
-  /** Bytes of the chunk that no piece has been made for yet. */
-  #unallocated = 0;
+  readonly #pieces = new Pieces();
   #signature = '';
 
   constructor(seed: ChunkSeed, room: ChunkRoom | undefined) {
@@ -312,40 +306,19 @@ class SignedChunks {
   /** `size` is at most MAX_SIGNED_CHUNK. */
   startChunk(size: number, signature: string): void {
     this.#room?.start(size);
-    this.#pieces = [];
-    this.#filled = 0;
-    this.#unallocated = size;
     this.#signature = signature;
   }
 
   take(bytes: Uint8Array): void {
     this.#chain.update(bytes);
-    for (let offset = 0; offset < bytes.length; ) {
-      const piece = this.#pieceWithSpace();
-      const part = bytes.subarray(offset, offset + piece.length - this.#filled);
-      piece.set(part, this.#filled);
-      this.#filled += part.length;
-      offset += part.length;
-    }
-  }
-
-  /** Memory is taken as the chunk arrives, not as it is announced. */
-  #pieceWithSpace(): Buffer {
-    const last = this.#pieces.at(-1);
-    if (last && this.#filled < last.length) return last;
-    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE, this.#unallocated));
-    this.#unallocated -= piece.length;
-    this.#pieces.push(piece);
-    this.#filled = 0;
-    return piece;
+    this.#pieces.add(bytes);
   }
 
   /** Puts the chunk into `data` if its signature holds. */
   endChunk(data: Uint8Array[]): Refusal | undefined {
     const refusal = this.#refusalOf(this.#chain.proveChunk(this.#signature), this.#signature);
     if (refusal) return refusal;
-    for (const piece of this.#pieces) data.push(piece);
-    this.#pieces = [];
+    data.push(...this.#pieces.take());
     this.#room?.proven();
     return undefined;
   }
@@ -367,6 +340,9 @@ class SignedChunks {
   }
 }
 
+/** Largest chunk that needs no room of its own, in bytes: as much as a stream holds anyway. */
+const FREE_CHUNK = 64 * 1024;
+
 /** The room of one body: for the chunk that waits for its proof, and for those that wait for the backend. */
 class ChunkRoom {
   readonly #given: BodyRoom;
@@ -378,9 +354,9 @@ class ChunkRoom {
     this.#given = given;
   }
 
-  /** A chunk begins. One of a piece or less is no more than what streams hold anyway. */
+  /** A chunk begins. */
   start(size: number): void {
-    if (size > PIECE) this.#current = this.#given.budget.request(size);
+    if (size > FREE_CHUNK) this.#current = this.#given.budget.request(size);
   }
 
   /** The chunk is proven; its bytes go on. */

@@ -189,7 +189,7 @@ describe('a body in signed chunks', () => {
     assert.equal(out, 0);
     source.write(wire.subarray(upTo - 1, upTo + 2));
     await new Promise(setImmediate);
-    assert.equal(out, 10_000);
+    assert.ok(out >= 10_000 && out < 20_000, `${out} bytes came out of two proven chunks`);
     body.destroy();
   });
 });
@@ -212,6 +212,8 @@ describe('the room in memory of a signed chunk', () => {
     body.on('error', () => {});
     return { source, body };
   };
+  /** Where what a socket gives at once ends. */
+  const RECORDS = Array.from({ length: 20 }, (_, i) => i * 16_384);
   const head = wire.subarray(0, 1000);
   const rest = wire.subarray(1000);
   const turn = () => new Promise(setImmediate);
@@ -222,7 +224,8 @@ describe('the room in memory of a signed chunk', () => {
     source.write(head);
     await turn();
     assert.equal(budget.used, SIZE);
-    source.end(rest);
+    for (const piece of split(rest, RECORDS)) source.write(piece);
+    source.end();
     await turn();
     assert.equal(budget.used, SIZE, 'nobody has read it');
     body.resume();
