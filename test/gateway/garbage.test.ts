@@ -1,12 +1,15 @@
-// The young generation is collected as bodies pass: seen by what V8 tells of its collections.
+// The heap of a process that serves: seen by what V8 tells of its collections and its settings.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { runInNewContext } from 'node:vm';
 import { bodyPassed, keepHeapInStep } from '../../src/gateway/garbage.ts';
 
 const MIB = 1024 ** 2;
+const run = promisify(execFile);
 
 test('collects when 32 MiB have passed, and only in a process that serves', async () => {
   let forced = 0;
@@ -30,6 +33,21 @@ test('collects when 32 MiB have passed, and only in a process that serves', asyn
   assert.equal(await after(1), 1);
   assert.equal(await after(96), 4);
   observer.disconnect();
+});
+
+test('sets what V8 knows, in this version as well', async () => {
+  const module = new URL('../../src/gateway/garbage.ts', import.meta.url);
+  // V8's help ends the process, and states each flag with the value that it has at that moment.
+  const program = `
+    import { setFlagsFromString } from 'node:v8';
+    import { keepHeapInStep } from ${JSON.stringify(module.href)};
+    keepHeapInStep();
+    setFlagsFromString('--help');`;
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', program]);
+  for (const flag of ['--heap-growing-percent=100', '--memory-reducer-gc-count=0', '--no-expose-gc']) {
+    assert.match(stdout, new RegExp(`default: ${flag}\\n`));
+  }
+  assert.doesNotMatch(stderr, /unrecognized/);
 });
 
 test('leaves no function to collect with behind', () => {
