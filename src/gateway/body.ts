@@ -318,7 +318,7 @@ class SignedChunks {
   endChunk(data: Uint8Array[]): Refusal | undefined {
     const refusal = this.#refusalOf(this.#chain.proveChunk(this.#signature), this.#signature);
     if (refusal) return refusal;
-    data.push(...this.#pieces.take());
+    for (const piece of this.#pieces.take()) data.push(piece);
     this.#room?.proven();
     return undefined;
   }

@@ -189,7 +189,8 @@ describe('a body in signed chunks', () => {
     assert.equal(out, 0);
     source.write(wire.subarray(upTo - 1, upTo + 2));
     await new Promise(setImmediate);
-    assert.ok(out >= 10_000 && out < 20_000, `${out} bytes came out of two proven chunks`);
+    // The last byte of the second chunk came alone, and is what is held back now.
+    assert.equal(out, 19_999);
     body.destroy();
   });
 });
