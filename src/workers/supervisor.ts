@@ -188,22 +188,30 @@ function startWorker(state: State, place: Place): void {
   const worker = cluster.fork();
   Object.assign(place, { worker, problem: undefined, unanswered: 0 });
   worker.on('message', (message: FromWorker) => take(state, place, worker, message));
-  // A worker is gone when it has ended and everything it said has been read.
-  const exited = new Promise<void>((resolve) => {
-    worker.once('exit', () => resolve());
-    // What could not be started has no end.
+  const gone = new Promise<void>((resolve) => {
+    // Closed is a process that has ended when everything it said has been read.
+    worker.process.once('close', () => {
+      releaseFromCluster(worker);
+      resolve();
+    });
     worker.on('error', (err) => {
       place.problem ??= err.message;
+      // What could not be started has no end.
       if (worker.process.pid === undefined) resolve();
     });
   });
-  const silent = new Promise<void>((resolve) => {
-    worker.once('disconnect', () => resolve());
-    worker.on('error', () => worker.process.pid === undefined && resolve());
-  });
-  void Promise.all([exited, silent]).then(() => {
+  void gone.then(() => {
     workerGone(state, place, worker);
   });
+}
+
+/**
+ * Has node:cluster let go of what it holds for a process that is gone, its share of listening sockets among it. It waits for
+ * `disconnect`, which Node.js leaves out (26.10, setupChannel of internal/child_process) where a process ends before it has
+ * confirmed a socket that it was sent.
+ */
+function releaseFromCluster(worker: Worker): void {
+  if (cluster.workers?.[worker.id] === worker) worker.process.emit('disconnect');
 }
 
 function take(state: State, place: Place, worker: Worker, message: FromWorker): void {
