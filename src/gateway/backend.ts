@@ -1,5 +1,6 @@
 // The connections to the backends. Knows undici; must not know S3.
-import { Agent, type buildConnector, type Dispatcher } from 'undici';
+import { createSecureContext, TLSSocket } from 'node:tls';
+import { Agent, buildConnector, type Dispatcher } from 'undici';
 import type { BackendConfiguration, Configuration, Timeouts } from '../config/configuration.ts';
 import type { CredentialSource } from '../config/credentials.ts';
 import type { Backend, SigningCredentials } from '../core/policy/policy.ts';
@@ -29,6 +30,9 @@ const MAX_ANSWER_HEAD = 64 * 1024;
  * 16 KiB each record of TLS would stop and start the client.
  */
 const SOCKET_BUFFER = 64 * 1024;
+
+/** TLS sessions that can be resumed, by the name of the host: each bucket may be one. As many as undici remembers. */
+const MAX_SESSIONS = 100;
 
 /** Opens the backends; each signs with what its source has. */
 export function openBackends(
@@ -63,21 +67,46 @@ export function openBackends(
 }
 
 /** The connections to one backend, as requests of clients use them. */
-export function openAgent({ ca }: BackendConfiguration, timeouts: Timeouts): Dispatcher {
-  // What undici does not know it hands on to the socket; its types do not say so.
-  const connect: buildConnector.BuildOptions & { highWaterMark: number } = {
-    timeout: timeouts.backendConnect,
-    minVersion: 'TLSv1.2',
-    highWaterMark: SOCKET_BUFFER,
-    ...(ca === undefined ? {} : { ca }),
-  };
+export function openAgent(backend: BackendConfiguration, timeouts: Timeouts): Dispatcher {
   return new Agent({
     allowH2: false,
     pipelining: 1,
-    connect,
+    connect: connector(backend, timeouts),
     keepAliveTimeout: timeouts.backendIdle,
     headersTimeout: timeouts.backendFirstByte,
     bodyTimeout: timeouts.bodyIdle,
     maxHeaderSize: MAX_ANSWER_HEAD,
   });
+}
+
+/**
+ * Opens connections, often many at once when load rises. So what they have in common is made once, and they resume each
+ * other's TLS sessions: either takes a quarter off what a connection costs.
+ */
+function connector({ ca }: BackendConfiguration, timeouts: Timeouts): buildConnector.connector {
+  // What undici does not know it hands on to the socket; its types do not say so.
+  const options: buildConnector.BuildOptions & { highWaterMark: number } = {
+    allowH2: false,
+    timeout: timeouts.backendConnect,
+    secureContext: createSecureContext({ ca, minVersion: 'TLSv1.2' }),
+    highWaterMark: SOCKET_BUFFER,
+  };
+  const connect = buildConnector(options);
+  const sessions = new Map<string, Buffer>();
+  return (to, callback) =>
+    connect(to, (...result) => {
+      const [, socket] = result;
+      // undici remembers the newest session of each name, but would let it be collected as garbage.
+      if (socket instanceof TLSSocket) {
+        socket.on('session', (session: Buffer) => holdSession(sessions, to.hostname, session));
+      }
+      callback(...result);
+    });
+}
+
+function holdSession(sessions: Map<string, Buffer>, name: string, session: Buffer): void {
+  sessions.delete(name);
+  sessions.set(name, session);
+  const [oldest] = sessions.keys();
+  if (sessions.size > MAX_SESSIONS && oldest !== undefined) sessions.delete(oldest);
 }
