@@ -80,6 +80,8 @@ export const CASES: readonly Case[] = [
     title: 'GET 1 KiB at half of what the gateway can do',
     per: 'request',
     proxies: [...ALL, 'direct'],
+    // In less, a hundredth of the requests are those that open the connections.
+    seconds: 15,
     prepare: async ({ driver, now, quick, proxies }) => {
       const file = prepareWrk(driver, 'half-load', requests.smallGets(now));
       const gateway = proxies.find(({ name }) => name === 'gateway');
@@ -112,6 +114,8 @@ export const CASES: readonly Case[] = [
   },
   scale('scale-get', 'GET 1 KiB, by number of rules, clients and backends', requests.smallGets),
   scale('scale-put', 'PUT 1 KiB, by number of rules, clients and backends', requests.smallPuts),
+  workers('workers-get', 'GET 1 KiB, by two workers on one core', requests.smallGets),
+  workers('workers-put', 'PUT 1 KiB, by two workers on one core', requests.smallPuts),
 ];
 
 function small(name: string, title: string, make: (now: Date) => SignedRequest[]): Case {
@@ -141,6 +145,11 @@ function large(name: string, title: string, make: (now: Date) => SignedRequest):
 
 function scale(name: string, title: string, make: (now: Date) => SignedRequest[]): Case {
   return { ...small(name, title, make), proxies: ['gateway, 1,000 of each', 'gateway, 1 of each'] };
+}
+
+/** What several processes cost more than one, with no more to run on. */
+function workers(name: string, title: string, make: (now: Date) => SignedRequest[]): Case {
+  return { ...small(name, title, make), proxies: ['gateway, 2 workers', 'gateway'] };
 }
 
 function driveLoad(driver: Driver, connections: readonly Connections[]): Round {

@@ -21,16 +21,18 @@ export interface GatewayOptions {
   readonly backend: string;
   /** Rules, clients and backends, each as many as this; requests meet the last of them. */
   readonly entries: number;
+  readonly workers: number;
 }
 
 /** Signatures, policy, an inject rule, metrics and audit log: everything is on. */
 export function gatewayConfiguration(options: GatewayOptions): string {
-  const { port, certificateFile, keyFile, entries } = options;
+  const { port, certificateFile, keyFile, entries, workers } = options;
   const others = Array.from({ length: entries - 1 }, (_, i) => String(i + 1).padStart(4, '0'));
   return stringify({
     listeners: [{ name: 'clients', address: `127.0.0.1:${port}`, tls: { certificateFile, keyFile } }],
     domains: ['s3.bench.test'],
     admin: { address: '127.0.0.1:0' },
+    workers,
     backends: [
       ...others.map((other) => backend(options, `other-${other}`, other)),
       backend(options, 'without-trailers', DECODED_BUCKET, { trailers: false }),

@@ -56,26 +56,33 @@ export async function stop(child: ChildProcess): Promise<void> {
 
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 
-/** Seconds of CPU that all threads of a process have used, in user and in kernel mode. */
+/** Seconds of CPU that all threads of a process and of its workers have used, in user and in kernel mode. */
 export function cpuSeconds(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  // The second field is the name in parentheses, and can hold anything.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return sum(withWorkers(pid), (each) => {
+    const text = readFileSync(`/proc/${each}/stat`, 'utf8');
+    // The second field is the name in parentheses, and can hold anything.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  });
 }
 
-/** Largest resident set since `forgetPeakMemory`, in MiB. */
+/** Largest resident set since `forgetPeakMemory`, in MiB; of several processes the sum. */
 export function peakMemory(pid: number): number {
-  return Number.parseInt(statusOf(pid, 'VmHWM'), 10) / 1024;
-}
-
-/** Resident set now, in MiB. */
-export function memory(pid: number): number {
-  return Number.parseInt(statusOf(pid, 'VmRSS'), 10) / 1024;
+  return sum(withWorkers(pid), (each) => Number.parseInt(statusOf(each, 'VmHWM'), 10) / 1024);
 }
 
 export function forgetPeakMemory(pid: number): void {
-  writeFileSync(`/proc/${pid}/clear_refs`, '5');
+  for (const each of withWorkers(pid)) writeFileSync(`/proc/${each}/clear_refs`, '5');
+}
+
+/** A process and those it has started. */
+function withWorkers(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  return [pid, ...children.map(Number)];
+}
+
+function sum(pids: readonly number[], of: (pid: number) => number): number {
+  return pids.reduce((total, pid) => total + of(pid), 0);
 }
 
 function statusOf(pid: number, name: string): string {

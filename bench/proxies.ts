@@ -21,6 +21,7 @@ export const PROXIES = [
   'nginx',
   'gateway, 1 of each',
   'gateway, 1,000 of each',
+  'gateway, 2 workers',
   'direct',
 ] as const;
 export type ProxyName = (typeof PROXIES)[number];
@@ -57,6 +58,7 @@ export async function startProxy(
     case 'gateway':
     case 'gateway, 1 of each':
     case 'gateway, 1,000 of each':
+    case 'gateway, 2 workers':
       return startGateway(name, workspace, core, { port, backend });
     case 'nginx': {
       const file = join(workspace.folder, 'pass-through.conf');
@@ -111,7 +113,8 @@ async function startGateway(
 ): Promise<MeasuredProxy> {
   const file = join(workspace.folder, `gateway-${port}.yaml`);
   const entries = name === 'gateway, 1,000 of each' ? 1000 : 1;
-  writeFileSync(file, gatewayConfiguration({ ...workspace, port, backend, entries }));
+  const workers = name === 'gateway, 2 workers' ? 2 : 1;
+  writeFileSync(file, gatewayConfiguration({ ...workspace, port, backend, entries, workers }));
   const logFile = join(workspace.folder, `gateway-${port}.log`);
   const log = openSync(logFile, 'a');
   const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
