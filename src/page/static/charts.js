@@ -42,7 +42,7 @@ export function rateChart(title, field, series) {
   const tell = (column) => {
     at.textContent = column
       ? `at ${new Date(column.time).toLocaleTimeString()}`
-      : 'per second, the last minute';
+      : 'per second; the legend is for the last minute';
     const rates = column?.rates ?? averages(columns, end - MINUTE_MS, end, series.length);
     legend.replaceChildren(...legendOf(series, rates));
   };
