@@ -57,7 +57,7 @@ export async function measureCase(
 }
 
 /** What is compiled at run time is compiled after a number of calls, so a slow machine needs longer. */
-const WARM_UP = { requests: 60_000, bytes: 2 * 1024 ** 3, longestMs: 30_000 };
+const WARM_UP = { requests: 120_000, bytes: 2 * 1024 ** 3, longestMs: 30_000 };
 
 async function warm(round: Round, proxy: MeasuredProxy, seconds: number): Promise<void> {
   let [requests, bytes] = [0, 0];
