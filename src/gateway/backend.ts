@@ -80,20 +80,14 @@ export function openAgent(backend: BackendConfiguration, timeouts: Timeouts): Di
 }
 
 /**
- * Opens connections, often many at once when load rises. So what they have in common is made once, and they resume each
- * other's TLS sessions: either takes a quarter off what a connection costs.
+ * Opens connections, often many at once when load rises. So what they have in common is made once, with the first, and they
+ * resume each other's TLS sessions: either takes a quarter off what a connection costs.
  */
-function connector({ ca }: BackendConfiguration, timeouts: Timeouts): buildConnector.connector {
-  // What undici does not know it hands on to the socket; its types do not say so.
-  const options: buildConnector.BuildOptions & { highWaterMark: number } = {
-    allowH2: false,
-    timeout: timeouts.backendConnect,
-    secureContext: createSecureContext({ ca, minVersion: 'TLSv1.2' }),
-    highWaterMark: SOCKET_BUFFER,
-  };
-  const connect = buildConnector(options);
+function connector(backend: BackendConfiguration, timeouts: Timeouts): buildConnector.connector {
+  let connect: buildConnector.connector | undefined;
   const sessions = new Map<string, Buffer>();
-  return (to, callback) =>
+  return (to, callback) => {
+    connect ??= buildConnector(connectionOptions(backend, timeouts));
     connect(to, (...result) => {
       const [, socket] = result;
       // undici remembers the newest session of each name, but would let it be collected as garbage.
@@ -102,6 +96,20 @@ function connector({ ca }: BackendConfiguration, timeouts: Timeouts): buildConne
       }
       callback(...result);
     });
+  };
+}
+
+/** What undici does not know it hands on to the socket; its types do not say so. */
+function connectionOptions(
+  { ca }: BackendConfiguration,
+  timeouts: Timeouts,
+): buildConnector.BuildOptions & { highWaterMark: number } {
+  return {
+    allowH2: false,
+    timeout: timeouts.backendConnect,
+    secureContext: createSecureContext({ ca, minVersion: 'TLSv1.2' }),
+    highWaterMark: SOCKET_BUFFER,
+  };
 }
 
 function holdSession(sessions: Map<string, Buffer>, name: string, session: Buffer): void {
