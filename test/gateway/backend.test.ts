@@ -5,11 +5,10 @@ import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, test } from 'node:test';
 import type { TLSSocket } from 'node:tls';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import type { BackendConfiguration, Timeouts } from '../../src/config/configuration.ts';
 import { createAuthority } from '../../src/demo/authority.ts';
 import { openAgent } from '../../src/gateway/backend.ts';
+import { collectGarbage } from './collect-garbage.ts';
 
 const authority = createAuthority(new Date());
 const TIMEOUTS = { backendConnect: 5000, backendIdle: 4000, backendFirstByte: 5000, bodyIdle: 5000 };
@@ -29,8 +28,6 @@ before(async () => {
 after(() => server.close());
 
 test('a connection resumes the TLS session of the one before, also when garbage has been collected', async () => {
-  setFlagsFromString('--expose-gc');
-  const collectGarbage: () => void = runInNewContext('gc');
   const backend = { ca: authority.certificate } as BackendConfiguration;
   const agent = openAgent(backend, TIMEOUTS as Timeouts);
   const origin = `https://localhost:${(server.address() as AddressInfo).port}`;

@@ -7,19 +7,15 @@ import * as https from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { parse, stringify } from 'yaml';
 import { type Endpoint, send, signedHeaders } from './client.ts';
+import { collectGarbage } from './collect-garbage.ts';
 import { eventually } from './eventually.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 
 const ROUNDS = Number(process.env['RELOAD_ROUNDS'] ?? 500);
 const WARM_UP = Math.min(ROUNDS / 2, 1_000);
 const LONG = 10_000;
-
-setFlagsFromString('--expose-gc');
-const collectGarbage: () => void = runInNewContext('gc');
 
 interface Held {
   readonly resources: number;

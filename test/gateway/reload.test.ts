@@ -14,6 +14,7 @@ import { type PlainRequest, send, sendSigned, signedHeaders } from './client.ts'
 import { eventually } from './eventually.ts';
 import { answering, type FakeBackend, startFakeBackend } from './fake-backend.ts';
 import { flood } from './flood.ts';
+import { freePort } from './free-port.ts';
 import { startGateway, type TestGateway } from './gateway.ts';
 import { type GatewaySetup, testClient } from './setup.ts';
 
@@ -61,15 +62,6 @@ async function startBackend(): Promise<FakeBackend> {
   const backend = await startFakeBackend(600_000);
   started.push(backend.close);
   return backend;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 const readiness = async ({ running }: TestGateway) => {

@@ -1,8 +1,8 @@
 // moto, an AWS of other people's making, as a second witness of what KMS and STS answer: where this machine has it.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../gateway/free-port.ts';
 
 export interface Moto {
   readonly endpoint: string;
@@ -49,12 +49,4 @@ async function answers(endpoint: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }

@@ -7,6 +7,7 @@ import type { Configuration } from '../../src/config/configuration.ts';
 import { loadConfiguration } from '../../src/config/load.ts';
 import { createLogger } from '../../src/observe/log.ts';
 import { startWorkers } from '../../src/workers/supervisor.ts';
+import { freePort } from '../gateway/free-port.ts';
 import { writeSetup } from '../gateway/setup.ts';
 
 const CREDENTIALS = { provider: 'static', accessKeyId: 'BACKEND', secretAccessKey: 'backend-secret' };
@@ -30,15 +31,6 @@ test('workers that end before they have confirmed a socket are gone, and the add
   await once(server, 'listening');
   server.close();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0);
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 function configurationAt(port: number): Configuration {
   const written = writeSetup({
